@@ -1,0 +1,37 @@
+# Thin: each target is the command that a person would type. Everything runs in .venv.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run repro test lint clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/installed  ## make .venv and install the pinned requirements
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS cannot be had
+	@if python -m stages.download --check; then dvc repro; else dvc exp run -S data.source=sample; fi
+	@cat data/report/summary.md
+	@echo
+	@echo "Models: data/models  Errors first: data/predictions  Metrics: metrics"
+
+repro: setup  ## dvc repro
+	dvc repro
+
+test: setup  ## run all tests
+	python -m pytest
+
+lint: setup  ## check style and format
+	ruff check .
+	ruff format --check .
+
+clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
+	rm -rf .venv .checkpoints data/raw data/corpus data/splits data/models data/predictions data/report

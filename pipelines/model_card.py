@@ -1,0 +1,59 @@
+"""README.md of a trained model, in the Hub's card format."""
+
+from typing import Any
+
+from pipelines.params import Encoder, Finetune
+
+_USE = {
+    "intent": ("text-classification", "AutoModelForSequenceClassification"),
+    "slots": ("token-classification", "AutoModelForTokenClassification"),
+}
+
+_CARD = """\
+---
+license: {licence}
+language: [en]
+base_model: {base}
+pipeline_tag: {tag}
+library_name: transformers
+---
+
+# {run}
+
+`{base}` fine-tuned for `{task}` ({mode}) on {data}.
+
+| | |
+| --- | --- |
+| trained weights | {trained_weights:,} of {weights:,} |
+| best epoch | {best_epoch} of {epochs} |
+{validation}
+
+Figures above are of the validation partition; test figures stand in `metrics/{run}.json`.
+
+```python
+from transformers import AutoTokenizer, {auto_class}
+
+model = {auto_class}.from_pretrained("data/models/{run}")
+tokenizer = AutoTokenizer.from_pretrained("data/models/{run}")
+```
+"""
+
+
+def model_card(run: str, source: str, encoder: Encoder, options: Finetune, facts: dict[str, Any]) -> str:
+    """Markdown with YAML header for the folder of the run."""
+    tag, auto_class = _USE[options.task]
+    return _CARD.format(
+        licence="apache-2.0" if encoder.name == "sentence-transformers/all-MiniLM-L6-v2" else "unknown",
+        base=encoder.name,
+        tag=tag,
+        run=run,
+        task=options.task,
+        mode="every weight" if options.mode == "full" else "the new layer only, on a frozen encoder",
+        data="SNIPS 2017" if source == "snips" else "the small embedded sample, not SNIPS",
+        trained_weights=facts["trained_weights"],
+        weights=facts["weights"],
+        best_epoch=facts["best_epoch"],
+        epochs=options.epochs,
+        validation="\n".join(f"| validation {name} | {value:.4f} |" for name, value in facts["validation"].items()),
+        auto_class=auto_class,
+    )

@@ -1,0 +1,97 @@
+"""params.yaml -> frozen, validated models. An unknown or wrong key fails with its path in the file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from pipelines.errors import InputError
+
+RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Model(BaseModel):
+    # Not strict: PyYAML reads `3e-05`, which `dvc exp run -S` writes, as text, and pydantic turns it into a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(_Model):
+    """Where the utterances come from."""
+
+    source: Literal["snips", "sample"]
+
+
+class Split(_Model):
+    """How the corpus becomes train, validation and test; see `pipelines.corpus`."""
+
+    protocol: Literal["literature", "official", "random"]
+    seed: int = Field(ge=0)
+    validation_per_intent: int = Field(gt=0)
+    validation_share: Share
+    test_share: Share
+    per_intent: int | None = Field(gt=0)
+
+
+class Encoder(_Model):
+    """A base model by Hugging Face name (or local folder), revision and checksum of its weights."""
+
+    name: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+
+
+class Finetune(_Model):
+    """One fine-tuning run. Defaults stand here so that a new run needs to name only what it changes."""
+
+    task: Literal["intent", "slots"]
+    mode: Literal["full", "head"]
+    epochs: int = Field(default=6, gt=0)
+    batch_size: int = Field(default=32, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    seed: int = Field(default=13, ge=0)
+
+
+class Params(_Model):
+    """All of params.yaml."""
+
+    data: Data
+    split: Split
+    encoder: Encoder
+    finetune: dict[RunName, Finetune]
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and validate `path`.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or a key is unknown, missing or out of range.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run from the top folder of the project") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        first, *others = error.errors()
+        where = ".".join(str(part) for part in first["loc"] if part != "[key]") or "(the whole file)"
+        got = "" if first["type"] == "missing" else f" (got {first['input']!r:.60})"
+        more = f"; and {len(others)} more" if others else ""
+        raise InputError(f"{path}: {where}: {first['msg']}{got}{more}; mend this key") from None
+
+
+def finetune(params: Params, run: str) -> Finetune:
+    """The block of one run.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    if run not in params.finetune:
+        raise InputError(f"params.yaml: finetune.{run}: no such run; there are: {', '.join(params.finetune)}")
+    return params.finetune[run]

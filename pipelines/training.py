@@ -1,0 +1,245 @@
+"""One way to train any task, every weight or only the head: Trainer with a seeded, length-grouped order."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainingArguments, set_seed
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.trainer_callback import ProgressCallback
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from pipelines.params import Finetune
+from pipelines.snips import Utterance
+
+LOGS_PER_EPOCH = 10
+INFERENCE_BATCH = 64
+PADDING = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0, "labels": -100}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves: the model of its best epoch, its facts for metrics, and its curves, one row a log entry."""
+
+    model: Any
+    facts: dict[str, Any]
+    train_curve: list[dict[str, Any]]
+    validation_curve: list[dict[str, Any]]
+
+
+def seed(number: int) -> None:
+    """Seed every generator; call it before the new layer of a model is made."""
+    set_seed(number)
+
+
+def on_gpu() -> bool:
+    """Whether there is a GPU. The one place that chooses the device."""
+    return torch.cuda.is_available()
+
+
+def train(
+    task: ModuleType,
+    options: Finetune,
+    model: Any,
+    tokenizer: Any,
+    train_rows: list[Utterance],
+    validation_rows: list[Utterance],
+    checkpoints: Path,
+) -> Trained:
+    """Train `model`, keep the epoch that is best on validation by `task.BEST`, and go on from `checkpoints` if cut off.
+
+    `options.mode` full trains every weight. `head` trains what is not the encoder, on outputs of the frozen encoder
+    that are computed once. `checkpoints` is removed at the end.
+    """
+    train_features = task.encode(train_rows, tokenizer, model)
+    validation_features = task.encode(validation_rows, tokenizer, model)
+    encoder = model.base_model
+    if options.mode == "head":
+        encoder.requires_grad_(False)
+        _cache_outputs(encoder, train_features + validation_features)
+        setattr(model, model.base_model_prefix, _CachedEncoder(encoder))
+    trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+    def validate(output: Any) -> dict[str, float]:
+        logits = [
+            row[: _length(f)] if row.ndim > 1 else row
+            for row, f in zip(output.predictions, validation_features, strict=True)
+        ]
+        scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
+        return {name: value for name, value in scores.items() if isinstance(value, float)}
+
+    trainer = _Trainer(
+        model,
+        _arguments(task, options, checkpoints, len(train_rows)),
+        data_collator=collate,
+        train_dataset=train_features,
+        eval_dataset=validation_features,
+        compute_metrics=validate,
+    )
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(_Progress)
+    trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
+    setattr(model, model.base_model_prefix, encoder)
+    model.requires_grad_(True).to("cpu")
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+    log = trainer.state.log_history
+    validation_curve = [_curve_row(entry, "eval_") for entry in log if "eval_loss" in entry]
+    best = max(validation_curve, key=lambda row: row[task.BEST])  # the first epoch, where several are best
+    facts = {
+        "best_epoch": round(best["epoch"]),
+        "trained_weights": trained_weights,
+        "weights": sum(p.numel() for p in model.parameters()),
+        "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
+    }
+    train_curve = [_curve_row(entry, "") for entry in log if "loss" in entry]
+    return Trained(model, facts, train_curve, validation_curve)
+
+
+def predict(model: Any, features: list[dict[str, Any]]) -> list[np.ndarray]:
+    """Logits of each feature, without padding: shape (labels,) for a text, (pieces, labels) for its pieces."""
+    results: list[Any] = [None] * len(features)
+    for batch, output in _batches(model, features):
+        for n, logits in zip(batch, output.logits.float().cpu().numpy(), strict=True):
+            results[n] = logits[: _length(features[n])] if logits.ndim > 1 else logits
+    return results
+
+
+def collate(features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Pad model inputs to the longest of the batch; keys that no model takes are left out."""
+    longest = max(_length(feature) for feature in features)
+    batch = {}
+    for name, filler in PADDING.items():
+        if all(name in feature for feature in features):
+            values = [feature[name] for feature in features]
+            if isinstance(values[0], list):
+                values = [value + [filler] * (longest - len(value)) for value in values]
+            batch[name] = torch.tensor(values)
+    if "inputs_embeds" in features[0]:
+        rows = [feature["inputs_embeds"] for feature in features]
+        batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    if "inputs_embeds" in batch:
+        del batch["input_ids"]
+    return batch
+
+
+def newest_checkpoint(folder: Path) -> str | None:
+    """The newest complete checkpoint in `folder`, or None. Trainer writes trainer_state.json last."""
+    complete = []
+    for state in folder.glob("checkpoint-*/trainer_state.json"):
+        try:
+            complete.append((json.loads(state.read_text(encoding="utf-8"))["global_step"], str(state.parent)))
+        except (ValueError, KeyError):
+            continue  # cut off while it was written
+    return max(complete)[1] if complete else None
+
+
+def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: int) -> TrainingArguments:
+    steps_per_epoch = -(-n_rows // options.batch_size)
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=INFERENCE_BATCH,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        warmup_steps=options.warmup_share,
+        seed=options.seed,
+        full_determinism=True,
+        use_cpu=not on_gpu(),
+        bf16=on_gpu() and torch.cuda.is_bf16_supported(),
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=task.BEST,
+        greater_is_better=True,
+        logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=False,
+    )
+
+
+class _Progress(ProgressCallback):
+    """The bar of Trainer, with the last figures beside it; Trainer's own prints them to stdout."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        shown = {
+            name: value
+            for name, value in (logs or {}).items()
+            if name in ("loss", f"eval_{args.metric_for_best_model}")
+        }
+        if self.training_bar is not None and shown:
+            self.training_bar.set_postfix(shown)
+
+
+class _Trainer(Trainer):
+    """The order of rows depends on seed and epoch alone, so that a resumed run ends in the same bytes."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
+        lengths = [_length(feature) for feature in train_dataset or self.train_dataset]
+        return _LengthGrouped(lengths, self.args.per_device_train_batch_size, self.args.seed)
+
+
+class _LengthGrouped(Sampler):
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class _CachedEncoder(torch.nn.Module):
+    """Stands in for a frozen encoder whose outputs are already there; the pooler, if any, is applied to them."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        self.pooler = getattr(encoder, "pooler", None)
+
+    def forward(self, input_ids: Any = None, inputs_embeds: Any = None, **_: Any) -> BaseModelOutputWithPooling:
+        pooled = self.pooler(inputs_embeds) if self.pooler is not None else None
+        return BaseModelOutputWithPooling(last_hidden_state=inputs_embeds, pooler_output=pooled)
+
+
+def _cache_outputs(encoder: Any, features: list[dict[str, Any]]) -> None:
+    """Add the encoder's last hidden states, (pieces, hidden), to each feature under `inputs_embeds`."""
+    for batch, output in _batches(encoder, features):
+        for n, hidden in zip(batch, output.last_hidden_state.float().cpu(), strict=True):
+            features[n]["inputs_embeds"] = hidden[: _length(features[n])].clone()
+
+
+@torch.no_grad()
+def _batches(model: Any, features: list[dict[str, Any]]) -> Iterator[tuple[list[int], Any]]:
+    """Run `model` over batches of like length; yield the positions of their features and the output."""
+    device = "cuda" if on_gpu() else "cpu"
+    model.to(device).eval()
+    order = sorted(range(len(features)), key=lambda n: _length(features[n]))
+    for start in range(0, len(order), INFERENCE_BATCH):
+        batch = order[start : start + INFERENCE_BATCH]
+        inputs = collate([{k: v for k, v in features[n].items() if k != "labels"} for n in batch])
+        yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
+
+
+def _length(feature: dict[str, Any]) -> int:
+    return len(feature["input_ids"])
+
+
+def _curve_row(entry: dict[str, Any], prefix: str) -> dict[str, Any]:
+    skipped = ("runtime", "samples_per_second", "steps_per_second")
+    return {name.removeprefix(prefix): value for name, value in entry.items() if not name.endswith(skipped)}

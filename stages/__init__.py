@@ -1,0 +1,1 @@
+"""One short script per DVC stage: reads inputs, calls `pipelines`, writes outputs."""

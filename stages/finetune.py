@@ -1,0 +1,54 @@
+"""Fine-tune the base encoder for one run of params.yaml; keep the epoch that is best on validation."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from pipelines import corpus, encoders, files, params, tasks, training
+from pipelines.model_card import model_card
+from stages.command import command
+
+BASE = Path("data/models/base-encoder")
+SPLITS = Path("data/splits")
+MODELS = Path("data/models")
+PLOTS = Path("metrics/plots")
+
+
+def finetune(run: str) -> None:
+    """Make data/models/<run> and its curves."""
+    everything = params.load()
+    options = params.finetune(everything, run)
+    rows = {name: corpus.read(SPLITS / f"{name}.parquet") for name in ("train", "validation")}
+    task = tasks.get(options.task)
+    tokenizer = encoders.load_tokenizer(BASE)
+    training.seed(options.seed)
+    model = task.build(BASE, rows["train"])
+    trained = training.train(
+        task, options, model, tokenizer, rows["train"], rows["validation"], _checkpoints(run, repr(options))
+    )
+    source = everything.data.source
+    with files.whole(MODELS / run) as folder:
+        trained.model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        facts = {"run": run, "source": source, "task": options.task, "mode": options.mode} | trained.facts
+        files.write_json(folder / "training.json", facts)
+        files.write_text(folder / "README.md", model_card(run, source, everything.encoder, options, trained.facts))
+    for name, curve in (("train", trained.train_curve), ("validation", trained.validation_curve)):
+        files.write_csv(PLOTS / run / f"{name}.csv", curve, list(curve[0]))
+
+
+def _checkpoints(run: str, options: str) -> Path:
+    """Folder of the unfinished run, outside its outputs; keyed by all that goes into the run."""
+    key = hashlib.sha256(options.encode())
+    for path in sorted([*Path("pipelines").rglob("*.py"), BASE / encoders.WEIGHTS, *SPLITS.glob("*.parquet")]):
+        key.update(path.read_bytes())
+    root = Path(os.environ.get("SNIPS_CHECKPOINTS", ".checkpoints"))
+    for stale in root.glob(f"{run}.*"):
+        if stale.suffix != f".{key.hexdigest()[:16]}":
+            shutil.rmtree(stale, ignore_errors=True)
+    return root / f"{run}.{key.hexdigest()[:16]}"
+
+
+if __name__ == "__main__":
+    command(finetune)

@@ -1,0 +1,94 @@
+"""A 2-layer BERT made on the spot, and a project folder of its own for tests that run stages."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+# where a person's real SNIPS lies; tests that need the real files are skipped elsewhere
+MIRROR = Path(os.environ.get("SNIPS_MIRROR", "nowhere"))
+needs_snips = pytest.mark.skipif(not MIRROR.is_dir(), reason="SNIPS_MIRROR names no folder with the SNIPS files")
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a 2-layer, 32-wide BERT with random weights and a WordPiece vocabulary learned on the sample."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "data/sample").rglob("*.json"))]
+    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=600, special_tokens=special))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project, on the sample, with the tiny encoder and one epoch; it is the working folder."""
+    folder = tmp_path / "a project"
+    folder.mkdir()
+    for name in ("stages", "pipelines", "data/sample"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", "data/snips.sha256", "data/literature_split.json"):
+        shutil.copy(ROOT / name, folder / name)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SNIPS_MIRROR", raising=False)
+
+    def change(content: dict) -> None:
+        content["data"]["source"] = "sample"
+        content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
+        for run in content["finetune"].values():
+            run["epochs"] = 1
+
+    edit_params(change)
+    return folder
+
+
+def edit_params(change) -> None:
+    """Apply `change` to the content of params.yaml in the working folder."""
+    path = Path("params.yaml")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def run_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m stages.<arguments>` in the working folder."""
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300, check=False)
+
+
+def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """Exit code 1, nothing on stdout, no traceback, and a last line that names `parts`."""
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    for part in parts:
+        assert part in lines[0]

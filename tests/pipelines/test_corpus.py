@@ -1,0 +1,142 @@
+import pytest
+
+from pipelines import corpus, snips
+from pipelines.errors import InputError
+from pipelines.params import Split
+from tests.conftest import MIRROR, ROOT, needs_snips
+
+
+def options(**changes):
+    values = {
+        "protocol": "random",
+        "seed": 13,
+        "validation_per_intent": 2,
+        "validation_share": 0.2,
+        "test_share": 0.2,
+        "per_intent": None,
+    }
+    return Split(**(values | changes))
+
+
+def rows_of(folder):
+    return {
+        part: [
+            row
+            for intent in snips.INTENTS
+            for row in snips.parse((folder / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
+        ]
+        for part, pattern in snips.PARTS.items()
+    }
+
+
+@pytest.fixture
+def rows():
+    """Ten training and four validate utterances of two intents; some training texts stand twice."""
+
+    def row(part, intent, n, text):
+        return {"id": f"{part}/{intent}/{n:04}", "text": text, "intent": intent, "slots": []}
+
+    return {
+        "train_full": [
+            row("train_full", i, n, f"{i} number {n // 2 if n < 6 else n}") for i in "AB" for n in range(20)
+        ],
+        "validate": [row("validate", i, n, f"{i} validate {n}") for i in "AB" for n in range(4)],
+    }
+
+
+def test_literature_takes_the_listed_positions(rows):
+    parts = corpus.split(rows, options(protocol="literature"), {"A": [3, 0], "B": [7]})
+    assert [row["id"] for row in parts["test"]] == ["train_full/A/0000", "train_full/A/0003", "train_full/B/0007"]
+    assert parts["validation"] == rows["validate"]
+    assert len(parts["train"]) == 37
+
+
+def test_official_draws_validation_by_seed(rows):
+    first, again, other = (corpus.split(rows, options(protocol="official", seed=s), {}) for s in (1, 1, 2))
+    assert first == again != other
+    assert first["test"] == rows["validate"]
+    assert [row["intent"] for row in first["validation"]] == ["A", "A", "B", "B"]
+    ids = {row["id"] for row in first["train"]} | {row["id"] for row in first["validation"]}
+    assert len(ids) == len(first["train"]) + 4 == 40
+
+
+def test_random_keeps_equal_texts_on_one_side(rows):
+    parts = corpus.split(rows, options(), {})
+    assert sum(map(len, parts.values())) == 48
+    report = corpus.overlaps(parts)
+    assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
+    sides = [{corpus.same_text(row["text"]) for row in parts[name]} for name in corpus.SPLITS]
+    assert sum(map(len, sides)) == len(set().union(*sides)) < 48
+    assert parts == corpus.split(rows, options(), {})
+
+
+def test_overlaps_ignore_case_and_signs(rows):
+    rows["train_full"][0]["text"] = "Play it!"
+    rows["validate"][0]["text"] = "play it"
+    parts = corpus.split(rows, options(protocol="official"), {})
+    assert corpus.overlaps(parts)["test_texts_in_train"] == int(rows["train_full"][0] in parts["train"])
+
+
+def test_per_intent_keeps_that_many_of_train_only(rows):
+    parts = corpus.split(rows, options(protocol="literature", per_intent=3), {"A": [0], "B": [0]})
+    assert [row["intent"] for row in parts["train"]] == ["A"] * 3 + ["B"] * 3
+    assert len(parts["validation"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "positions", "key"),
+    [
+        ({"per_intent": 99}, {}, "split.per_intent"),
+        ({"protocol": "official", "validation_per_intent": 21}, {}, "split.validation_per_intent"),
+        ({"protocol": "official", "validation_per_intent": 20}, {}, "split.validation_per_intent"),
+        ({"protocol": "literature"}, {"A": [500]}, "split.protocol literature"),
+        ({"test_share": 0.01}, {}, "split.test_share"),
+        ({"test_share": 0.6, "validation_share": 0.6}, {}, "split.test_share"),
+    ],
+)
+def test_too_few_utterances_is_one_line_with_the_key(rows, changes, positions, key):
+    with pytest.raises(InputError) as error:
+        corpus.split(rows, options(**changes), positions)
+    assert str(error.value).startswith(key)
+    assert "too few utterances" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_parquet_loads_with_datasets_and_reads_back(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = rows_of(ROOT / "data/sample")["validate"]
+    (tmp_path / "set").mkdir()
+    corpus.write(rows, tmp_path / "set" / "validation.parquet")
+    assert corpus.read(tmp_path / "set" / "validation.parquet") == rows
+    loaded = datasets.load_dataset(str(tmp_path / "set"), split="validation", cache_dir=str(tmp_path / "cache"))
+    assert loaded.to_list() == rows
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["validation.parquet"]
+
+
+def test_a_missing_or_broken_parquet_is_one_line(tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(b"no")
+    for name in ("broken.parquet", "missing.parquet"):
+        with pytest.raises(InputError, match=f"{name}: .*dvc repro"):
+            corpus.read(tmp_path / name)
+
+
+@needs_snips
+def test_the_literature_partition_is_that_of_the_papers():
+    import json
+
+    positions = json.loads((ROOT / "data/literature_split.json").read_text(encoding="utf-8"))["test"]
+    parts = corpus.split(rows_of(MIRROR), options(protocol="literature"), positions)
+    report = corpus.overlaps(parts)
+    assert [report[name] for name in corpus.SPLITS] == [13_084, 700, 700]
+    assert report["test_texts_in_train"] == 26
+
+
+@needs_snips
+def test_random_over_the_whole_corpus_has_no_test_text_in_train():
+    parts = corpus.split(rows_of(MIRROR), options(validation_share=0.05, test_share=0.05), {})
+    report = corpus.overlaps(parts)
+    assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
+    assert sum(report[name] for name in corpus.SPLITS) == 14_484
+    assert 650 < report["test"] < 800

@@ -1,0 +1,36 @@
+import pytest
+
+from pipelines import files
+
+
+def test_json_is_sorted_rounded_and_ends_in_a_newline(tmp_path):
+    files.write_json(tmp_path / "m.json", {"b": 1 / 3, "a": [2 / 3, {"c": "ñ"}]})
+    expected = '{\n  "a": [\n    0.666667,\n    {\n      "c": "ñ"\n    }\n  ],\n  "b": 0.333333\n}\n'
+    assert (tmp_path / "m.json").read_text(encoding="utf-8") == expected
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_error_leaves_the_earlier_output_whole(tmp_path, kind):
+    target = tmp_path / "out"
+    if kind == "file":
+        target.write_text("earlier")
+    else:
+        target.mkdir()
+        (target / "part").write_text("earlier")
+    with pytest.raises(RuntimeError), files.whole(target) as made:
+        if kind == "folder":
+            made.mkdir()
+            made = made / "part"
+        made.write_text("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (target if kind == "file" else target / "part").read_text() == "earlier"
+
+
+def test_a_folder_replaces_the_earlier_one(tmp_path):
+    for content in ("one", "two"):
+        with files.whole(tmp_path / "out") as folder:
+            folder.mkdir()
+            (folder / content).write_text(content)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["two"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

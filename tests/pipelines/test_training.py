@@ -1,0 +1,145 @@
+"""Real training of a 2-layer BERT: what is trained, what is cached, and that a cut run ends in the same bytes."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines import encoders, snips, tasks, training
+from pipelines.params import Finetune
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def rows():
+    path = ROOT / "data/sample"
+    return {
+        part: [
+            row
+            for intent in ("PlayMusic", "GetWeather")
+            for row in snips.parse((path / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
+        ][::4]
+        for part, pattern in snips.PARTS.items()
+    }
+
+
+def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
+    options = Finetune(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
+    module = tasks.get(task)
+    training.seed(options.seed)
+    model = module.build(tiny_encoder, rows["train_full"])
+    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    return training.train(module, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
+
+
+def digest(model, skip=()):
+    key = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        if not name.startswith(tuple(skip)):
+            key.update(name.encode() + weights.numpy().tobytes())
+    return key.hexdigest()
+
+
+@pytest.mark.parametrize("task", ["intent", "slots"])
+def test_head_trains_the_new_layer_and_nothing_else(rows, tiny_encoder, tmp_path, task):
+    before = tasks.get(task).build(tiny_encoder, rows["train_full"])
+    trained = run(rows, tiny_encoder, tmp_path / "c", task, "head")
+    assert digest(trained.model, ["classifier"]) == digest(before, ["classifier"])
+    labels = trained.model.config.num_labels
+    assert trained.facts["trained_weights"] == labels * 32 + labels
+    assert trained.facts["weights"] == sum(p.numel() for p in trained.model.parameters())
+    assert not (tmp_path / "c").exists()
+
+
+def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
+    before = tasks.get("intent").build(tiny_encoder, rows["train_full"]).state_dict()
+    trained = run(rows, tiny_encoder, tmp_path / "c")
+    assert trained.facts["trained_weights"] == trained.facts["weights"]
+    still = [name for name, w in trained.model.state_dict().items() if torch.equal(w, before[name])]
+    assert still == []
+
+
+def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
+    task = tasks.get("slots")
+    model = task.build(tiny_encoder, rows["train_full"])
+    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    expected = training.predict(model, features)
+    encoder = model.base_model
+    training._cache_outputs(encoder, features)
+    setattr(model, model.base_model_prefix, training._CachedEncoder(encoder))
+    for got, want in zip(training.predict(model, features), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
+    task = tasks.get("slots")
+    model = task.build(tiny_encoder, rows["train_full"])
+    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    together = training.predict(model, features)
+    for feature, logits in zip(features, together, strict=True):
+        np.testing.assert_allclose(training.predict(model, [feature])[0], logits, atol=1e-5)
+
+
+def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path):
+    first, again, other = (run(rows, tiny_encoder, tmp_path / "c", seed=seed) for seed in (1, 1, 2))
+    assert digest(first.model) == digest(again.model) != digest(other.model)
+    assert first.train_curve == again.train_curve
+    assert first.facts == again.facts
+
+
+@pytest.mark.parametrize("mode", ["full", "head"])
+def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, mode):
+    whole = run(rows, tiny_encoder, tmp_path / "whole", "slots", mode)
+
+    save = training.Trainer._save_checkpoint
+
+    def save_then_stop(self, *arguments, **named):
+        save(self, *arguments, **named)
+        if round(self.state.epoch) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training.Trainer, "_save_checkpoint", save_then_stop)
+        run(rows, tiny_encoder, tmp_path / "cut", "slots", mode)
+    (tmp_path / "cut" / "checkpoint-999").mkdir()  # cut off before its state was written
+    assert training.newest_checkpoint(tmp_path / "cut") is not None
+
+    resumed = run(rows, tiny_encoder, tmp_path / "cut", "slots", mode)
+    assert digest(resumed.model) == digest(whole.model)
+    assert resumed.train_curve == whole.train_curve
+    assert resumed.validation_curve == whole.validation_curve
+
+
+def test_a_half_written_checkpoint_is_not_taken(tmp_path):
+    assert training.newest_checkpoint(tmp_path) is None
+    for step, state in ((5, '{"global_step": 5}'), (10, '{"global_step": 10}'), (15, '{"global_'), (20, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state:
+            (folder / "trainer_state.json").write_text(state)
+    assert training.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+def test_the_order_is_seeded_complete_and_grouped_by_length():
+    lengths = [n % 17 for n in range(400)]
+    sampler = training._LengthGrouped(lengths, 8, seed=3)
+    first = list(sampler)
+    assert sorted(first) == list(range(400))
+    assert first == list(training._LengthGrouped(lengths, 8, seed=3))
+    sampler.set_epoch(1)
+    assert first != list(sampler)
+    spread = [
+        max(lengths[n] for n in first[i : i + 8]) - min(lengths[n] for n in first[i : i + 8]) for i in range(0, 400, 8)
+    ]
+    assert np.mean(spread) < 4
+
+
+def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encoder, tmp_path):
+    trained = run(rows, tiny_encoder, tmp_path / "c", epochs=4)
+    scores = [row["accuracy"] for row in trained.validation_curve]
+    assert trained.facts["best_epoch"] == scores.index(max(scores)) + 1
+    task = tasks.get("intent")
+    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), trained.model)
+    predictions = task.decode(training.predict(trained.model, features), features, rows["validate"], trained.model)
+    assert task.score(predictions, rows["validate"])["accuracy"] == pytest.approx(max(scores))
