@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import InputError
+from pipelines.files import sha256
 from pipelines.params import Encoder
 
 WEIGHTS = "model.safetensors"
@@ -57,8 +58,6 @@ def copy(source: Path, encoder: Encoder, target: Path) -> None:
     Raises:
         InputError: a needed file is missing, the weights are pickled only, or their checksum differs.
     """
-    from pipelines.sources import sha256
-
     where = f"encoder.name {encoder.name}"
     if not (source / WEIGHTS).is_file():
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in source.glob(pattern))

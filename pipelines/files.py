@@ -1,6 +1,7 @@
 """Write outputs whole or not at all, always in the same bytes."""
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -48,6 +49,12 @@ def write_csv(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Non
     writer.writeheader()
     writer.writerows(_rounded(rows))
     write_text(path, text.getvalue())
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rounded(value: Any) -> Any:

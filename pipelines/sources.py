@@ -26,12 +26,6 @@ def read_checksums(path: Path) -> dict[str, str]:
     return {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def fetch(checksums: dict[str, str], base: str, folder: Path) -> None:
     """Bring every file named in `checksums` from `base` (a folder or a URL) into `folder`, verified.
 

@@ -37,7 +37,7 @@ def can_be_had() -> bool:
     if params.load().data.source == "sample":
         return True
     checksums = sources.read_checksums(CHECKSUMS)
-    if all((RAW / name).is_file() and sources.sha256(RAW / name) == digest for name, digest in checksums.items()):
+    if all((RAW / name).is_file() and files.sha256(RAW / name) == digest for name, digest in checksums.items()):
         return True
     try:
         sources.read(mirror(), next(iter(checksums)))

@@ -17,7 +17,7 @@ def rows():
     return {
         part: [
             row
-            for intent in ("PlayMusic", "GetWeather")
+            for intent in ("PlayMusic", "AddToPlaylist")
             for row in snips.parse((path / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
         ][::4]
         for part, pattern in snips.PARTS.items()

@@ -1,0 +1,219 @@
+"""Each stage as a script on the sample and a 2-layer BERT: the exact files, and one clear line for bad input."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import corpus, snips
+from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def prepare(*names):
+    for name in names:
+        result = run_stage(f"stages.{name}")
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == ""
+
+
+def snapshot(folder):
+    return {str(path): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def test_the_chain_from_download_to_summary(project):
+    prepare("download", "convert", "split", "fetch_encoder")
+    assert files_in("data/raw") == {p.format(i) for p in snips.PARTS.values() for i in snips.INTENTS}
+    assert files_in("data/corpus") == {"train_full.parquet", "validate.parquet", "README.md"}
+    assert files_in("data/splits") == {"train.parquet", "validation.parquet", "test.parquet", "README.md"}
+    assert "NOT SNIPS" in Path("data/splits/README.md").read_text(encoding="utf-8").upper()
+    quality = json.loads(Path("metrics/corpus.json").read_text(encoding="utf-8"))
+    assert quality["source"] == "sample"
+    assert (quality["intents"], quality["slot_labels"]) == (7, 39)
+    sizes = json.loads(Path("metrics/split.json").read_text(encoding="utf-8"))
+    assert sizes["source"] == "sample"
+    assert sizes["test_texts_in_train"] == 0
+
+    edit_params(lambda content: content["finetune"].pop("intent-head"))
+    edit_params(lambda content: content["finetune"].pop("slots-head"))
+    for run, best in (("intent-full", "accuracy"), ("slots-full", "f1")):
+        result = run_stage("stages.finetune", run)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout == ""
+        assert "100%" in result.stderr  # the progress bar
+        assert files_in(f"data/models/{run}") == {
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "training.json",
+        }
+        assert run_stage("stages.evaluate", run).returncode == 0
+        assert files_in(f"metrics/plots/{run}") == {"train.csv", "validation.csv", "confusion.csv"}
+        report = json.loads(Path(f"metrics/{run}.json").read_text(encoding="utf-8"))
+        assert (report["source"], report["split"], report["protocol"]) == ("sample", "test", "literature")
+        assert 0 <= report[best] <= 1
+        table = pq.read_table(f"data/predictions/{run}/test.parquet").to_pylist()
+        right = [row["right"] for row in table]
+        assert right == sorted(right)  # the errors first
+        assert len(table) == len(corpus.read(Path("data/splits/test.parquet")))
+        if run == "intent-full":
+            assert report["accuracy"] == pytest.approx(sum(right) / len(right), abs=1e-6)
+
+    result = run_stage("stages.summary")
+    assert result.returncode == 0, result.stderr
+    nested = json.loads(Path("metrics/summary.json").read_text(encoding="utf-8"))
+    assert nested["slots"]["full"]["f1"] == report["f1"]
+    summary = Path("data/report/summary.md").read_text(encoding="utf-8")
+    assert "NOT SNIPS" in summary
+    assert max(map(len, summary.splitlines())) <= 80
+    assert not list(Path(".checkpoints").iterdir())
+
+
+def test_a_stage_makes_the_same_bytes_twice(project):
+    def everything():
+        prepare("download", "convert", "split", "fetch_encoder")
+        assert run_stage("stages.finetune", "slots-head").returncode == 0
+        assert run_stage("stages.evaluate", "slots-head").returncode == 0
+        return snapshot("data") | snapshot("metrics")
+
+    first = everything()
+    for folder in ("raw", "corpus", "splits", "models", "predictions"):
+        shutil.rmtree(f"data/{folder}")
+    assert everything() == first
+
+
+@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "summary"])
+def test_stages_that_need_no_torch_do_not_import_it(project, name):
+    chain = ["download", "convert", "split"]
+    prepare(*chain[: chain.index(name)] if name in chain else [])
+    code = f"import sys; from stages.{name} import {name}; "
+    code += "" if name == "summary" else f"{name}(); "
+    import subprocess
+
+    result = subprocess.run([sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], check=False)
+    assert result.returncode == 0
+
+
+def test_help_says_the_one_job():
+    result = run_stage("stages.split", "--help")
+    assert result.returncode == 0
+    assert "Split the corpus" in result.stdout
+
+
+# bad input: one line, exit 1, no traceback, earlier outputs whole
+
+
+@needs_snips
+def test_a_mirror_with_a_wrong_or_cut_or_missing_file(project, tmp_path, monkeypatch):
+    edit_params(lambda content: content["data"].update(source="snips"))
+    copy = tmp_path / "mirror"
+    for intent in snips.INTENTS:
+        for pattern in snips.PARTS.values():
+            (copy / intent).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(MIRROR / pattern.format(intent), copy / pattern.format(intent))
+    monkeypatch.setenv("SNIPS_MIRROR", str(copy))
+    prepare("download")
+    before = snapshot("data")
+    victim = copy / "RateBook/validate_RateBook.json"
+    whole = victim.read_bytes()
+    for damage in (whole[:1000], whole.replace(b"six", b"sex"), None):
+        victim.unlink()
+        if damage is not None:
+            victim.write_bytes(damage)
+        assert_one_line_error(run_stage("stages.download"), "RateBook/validate_RateBook.json", "SNIPS_MIRROR")
+        assert snapshot("data") == before
+        if damage is None:
+            victim.write_bytes(whole)
+
+
+def test_no_network_and_no_mirror(project, monkeypatch):
+    prepare("download")
+    before = snapshot("data")
+    edit_params(lambda content: content["data"].update(source="snips"))
+    monkeypatch.setenv("SNIPS_MIRROR", "http://127.0.0.1:9/none")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert_one_line_error(run_stage("stages.download"), "127.0.0.1:9", "check the network", "SNIPS_MIRROR")
+    assert snapshot("data") == before
+    check = run_stage("stages.download", "--check")
+    assert check.returncode == 1
+    assert re.fullmatch(r"SNIPS cannot be had \(.*\); the embedded sample is used instead\n", check.stderr)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ('"RateBook": [', '"RateBook": [[', ["RateBook"]),
+        ('"RateBook"', '"PlayMusic"', ["'RateBook'", "PlayMusic"]),
+        ('"text"', '"txt"', ["RateBook[0].data[0]", '"text"']),
+        ('"entity": "', '"entity": 7, "x": "', ["RateBook[", "entity", "7"]),
+    ],
+)
+def test_broken_snips_files(project, old, new, parts):
+    prepare("download", "convert")
+    before = snapshot("data/corpus") | snapshot("metrics")
+    path = Path("data/raw/RateBook/train_RateBook_full.json")
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    assert_one_line_error(run_stage("stages.convert"), str(path), *parts)
+    assert snapshot("data/corpus") | snapshot("metrics") == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("learning_rate", -1), ("epochs", "many"), ("mode", "half"), ("task", "ner"), ("epoch", 3)]
+)
+def test_wrong_params_name_their_path(project, key, value):
+    edit_params(lambda content: content["finetune"]["slots-full"].update({key: value}))
+    assert_one_line_error(run_stage("stages.finetune", "slots-full"), f"params.yaml: finetune.slots-full.{key}: ")
+
+
+def test_an_unknown_run_is_named(project):
+    assert_one_line_error(run_stage("stages.finetune", "nothing"), "finetune.nothing", "intent-full")
+
+
+def test_too_few_utterances(project):
+    prepare("download", "convert", "split")
+    before = snapshot("data/splits") | snapshot("metrics")
+    edit_params(lambda content: content["split"].update(per_intent=5000))
+    assert_one_line_error(run_stage("stages.split"), "split.per_intent", "too few utterances")
+    assert snapshot("data/splits") | snapshot("metrics") == before
+
+
+def test_bad_base_models(project, tiny_encoder, tmp_path):
+    prepare("fetch_encoder")
+    before = snapshot("data/models")
+    pickled = tmp_path / "pickled"
+    shutil.copytree(tiny_encoder, pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    for change, parts in (
+        ({"name": "/no/such/model"}, ["encoder.name /no/such/model"]),
+        ({"name": str(pickled)}, ["only pickled weights", "pytorch_model.bin"]),
+        ({"sha256": "0" * 64, "name": str(tiny_encoder)}, ["encoder.sha256", "expected 000"]),
+    ):
+        edit_params(lambda content, change=change: content["encoder"].update(change))
+        assert_one_line_error(run_stage("stages.fetch_encoder"), *parts)
+        assert snapshot("data/models") == before
+
+
+def test_weights_that_are_no_model_are_one_line(project):
+    prepare("download", "convert", "split", "fetch_encoder")
+    Path("data/models/base-encoder/model.safetensors").write_bytes(b"not weights")
+    assert_one_line_error(run_stage("stages.finetune", "intent-full"), "data/models/base-encoder")
+
+
+def test_a_sample_file_that_is_gone(project):
+    Path("data/sample/PlayMusic/validate_PlayMusic.json").unlink()
+    assert_one_line_error(run_stage("stages.download"), "validate_PlayMusic.json", "git checkout")
+    assert not Path("data/raw").exists()
+
+
+def test_nothing_under_pipelines_imports_stages():
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        assert "stages" not in re.findall(r"^(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.M)
