@@ -42,10 +42,12 @@ def decode(
     """Logits of shape (pieces, tags) for each row -> `slots`, by the likeliest path that is valid IOB2."""
     names = [model.config.id2label[n] for n in range(model.config.num_labels)]
     allowed = _transitions(names)
+    opens = np.array([name.startswith("B-") for name in names])
     predictions = []
     for row_logits, feature, row in zip(logits, features, rows, strict=True):
         at = feature["first_pieces"]
-        scores = np.zeros((len(at), len(names)))  # a word without a piece says nothing: its tag follows the path
+        # a word without a piece says nothing: its tag follows the path, but it opens no slot
+        scores = np.tile(np.where(opens, -np.inf, 0.0), (len(at), 1))
         known = [n for n, piece in enumerate(at) if piece is not None]
         scores[known] = log_softmax(row_logits[[at[n] for n in known]].astype(np.float64), axis=-1)
         path = _viterbi(scores, allowed)
