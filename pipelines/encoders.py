@@ -1,7 +1,6 @@
 """Base models: find, verify and load them, from local files only and from safetensors only."""
 
 import importlib.util
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -99,6 +98,7 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
         InputError: the folder holds no model that `auto_class` can take.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -107,7 +107,7 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
         return auto_class.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **config
         )
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {str(error).splitlines()[0]:.200}") from None
 
 

@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 # where a person's real SNIPS lies; tests that need the real files are skipped elsewhere
-MIRROR = Path(os.environ.get("SNIPS_MIRROR", "nowhere"))
+MIRROR = Path(os.environ.get("SNIPS_MIRROR", "nowhere")).resolve()
 needs_snips = pytest.mark.skipif(not MIRROR.is_dir(), reason="SNIPS_MIRROR names no folder with the SNIPS files")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
