@@ -1,12 +1,9 @@
-"""Utterances <-> Hugging Face data sets on disk; the three split protocols; the quality report."""
+"""The corpus as a whole: its quality report, and the three protocols that split it."""
 
 import random
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from pipelines.errors import InputError
 from pipelines.params import Split
@@ -31,40 +28,6 @@ TREATMENT = {
 }
 
 
-def read(path: Path) -> list[Utterance]:
-    """Rows of a Parquet file that `write` made.
-
-    Raises:
-        InputError: the file is missing or is no Parquet.
-    """
-    try:
-        return pq.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}; run dvc repro to make it") from None
-
-
-def write(rows: list[Utterance], path: Path) -> None:
-    """Write rows as Parquet with the features of the corpus in its schema, as `datasets` reads them."""
-    import datasets  # seconds to import, so only where it is used
-
-    datasets.disable_progress_bars()
-    features = datasets.Features(
-        {
-            "id": datasets.Value("string"),
-            "text": datasets.Value("string"),
-            "intent": datasets.Value("string"),
-            "slots": datasets.List(
-                {
-                    "start": datasets.Value("int32"),
-                    "end": datasets.Value("int32"),
-                    "label": datasets.Value("string"),
-                }
-            ),
-        }
-    )
-    datasets.Dataset.from_list(rows, features=features).to_parquet(path)
-
-
 def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]:
     """The quality report: sizes, labels, and each quirk of the files with its count and treatment."""
     from tokenizers.normalizers import BertNormalizer
@@ -86,7 +49,9 @@ def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]
         "intents": len({row["intent"] for row in utterances}),
         "slot_labels": len({slot["label"] for row in utterances for slot in row["slots"]}),
         "slots": sum(len(row["slots"]) for row in utterances),
-        "quirks": {name: {"count": counts[name], "treatment": treatment} for name, treatment in TREATMENT.items()},
+        "quirks": [
+            {"quirk": name, "count": counts[name], "treatment": treatment} for name, treatment in TREATMENT.items()
+        ],
     }
 
 

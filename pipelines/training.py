@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments, set_seed
@@ -16,12 +15,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.trainer_callback import ProgressCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from pipelines.inference import BATCH, batches, collate, length, on_gpu
 from pipelines.params import Finetune
 from pipelines.snips import Utterance
 
 LOGS_PER_EPOCH = 10
-INFERENCE_BATCH = 64
-PADDING = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0, "labels": -100}
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,6 @@ class Trained:
 def seed(number: int) -> None:
     """Seed every generator; call it before the new layer of a model is made."""
     set_seed(number)
-
-
-def on_gpu() -> bool:
-    """Whether there is a GPU. The one place that chooses the device."""
-    return torch.cuda.is_available()
 
 
 def train(
@@ -69,7 +62,7 @@ def train(
 
     def validate(output: Any) -> dict[str, float]:
         logits = [
-            row[: _length(f)] if row.ndim > 1 else row
+            row[: length(f)] if row.ndim > 1 else row
             for row, f in zip(output.predictions, validation_features, strict=True)
         ]
         scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
@@ -103,33 +96,6 @@ def train(
     return Trained(model, facts, train_curve, validation_curve)
 
 
-def predict(model: Any, features: list[dict[str, Any]]) -> list[np.ndarray]:
-    """Logits of each feature, without padding: shape (labels,) for a text, (pieces, labels) for its pieces."""
-    results: list[Any] = [None] * len(features)
-    for batch, output in _batches(model, features):
-        for n, logits in zip(batch, output.logits.float().cpu().numpy(), strict=True):
-            results[n] = logits[: _length(features[n])] if logits.ndim > 1 else logits
-    return results
-
-
-def collate(features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Pad model inputs to the longest of the batch; keys that no model takes are left out."""
-    longest = max(_length(feature) for feature in features)
-    batch = {}
-    for name, filler in PADDING.items():
-        if all(name in feature for feature in features):
-            values = [feature[name] for feature in features]
-            if isinstance(values[0], list):
-                values = [value + [filler] * (longest - len(value)) for value in values]
-            batch[name] = torch.tensor(values)
-    if "inputs_embeds" in features[0]:
-        rows = [feature["inputs_embeds"] for feature in features]
-        batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    if "inputs_embeds" in batch:
-        del batch["input_ids"]
-    return batch
-
-
 def newest_checkpoint(folder: Path) -> str | None:
     """The newest complete checkpoint in `folder`, or None. Trainer writes trainer_state.json last."""
     complete = []
@@ -147,7 +113,7 @@ def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: i
         output_dir=str(checkpoints),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
-        per_device_eval_batch_size=INFERENCE_BATCH,
+        per_device_eval_batch_size=BATCH,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         warmup_steps=options.warmup_share,
@@ -186,7 +152,7 @@ class _Trainer(Trainer):
     """The order of rows depends on seed and epoch alone, so that a resumed run ends in the same bytes."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        lengths = [_length(feature) for feature in train_dataset or self.train_dataset]
+        lengths = [length(feature) for feature in train_dataset or self.train_dataset]
         return _LengthGrouped(lengths, self.args.per_device_train_batch_size, self.args.seed)
 
 
@@ -219,25 +185,9 @@ class _CachedEncoder(torch.nn.Module):
 
 def _cache_outputs(encoder: Any, features: list[dict[str, Any]]) -> None:
     """Add the encoder's last hidden states, (pieces, hidden), to each feature under `inputs_embeds`."""
-    for batch, output in _batches(encoder, features):
+    for batch, output in batches(encoder, features):
         for n, hidden in zip(batch, output.last_hidden_state.float().cpu(), strict=True):
-            features[n]["inputs_embeds"] = hidden[: _length(features[n])].clone()
-
-
-@torch.no_grad()
-def _batches(model: Any, features: list[dict[str, Any]]) -> Iterator[tuple[list[int], Any]]:
-    """Run `model` over batches of like length; yield the positions of their features and the output."""
-    device = "cuda" if on_gpu() else "cpu"
-    model.to(device).eval()
-    order = sorted(range(len(features)), key=lambda n: _length(features[n]))
-    for start in range(0, len(order), INFERENCE_BATCH):
-        batch = order[start : start + INFERENCE_BATCH]
-        inputs = collate([{k: v for k, v in features[n].items() if k != "labels"} for n in batch])
-        yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
-
-
-def _length(feature: dict[str, Any]) -> int:
-    return len(feature["input_ids"])
+            features[n]["inputs_embeds"] = hidden[: length(features[n])].clone()
 
 
 def _curve_row(entry: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from pipelines import corpus, files, params, snips
+from pipelines import corpus, dataset, files, params, snips
 from pipelines.dataset_card import dataset_card
 from pipelines.errors import InputError
 from stages.command import command
@@ -31,7 +31,7 @@ def convert() -> None:
     with files.whole(CORPUS) as folder:
         folder.mkdir()
         for part, rows in parts.items():
-            corpus.write(rows, folder / f"{part}.parquet")
+            dataset.write(rows, folder / f"{part}.parquet")
         files.write_text(folder / "README.md", dataset_card(source, parts, NOTE))
     report = corpus.quality([row for rows in parts.values() for row in rows], quirks)
     files.write_json(REPORT, {"source": source} | report)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import corpus, encoders, files, params, tasks, training
+from pipelines import dataset, encoders, files, inference, params, tasks
 from stages.command import command
 
 MODELS = Path("data/models")
@@ -21,10 +21,10 @@ def evaluate(run: str) -> None:
     everything = params.load()
     options = params.finetune(everything, run)
     task = tasks.get(options.task)
-    rows = corpus.read(SPLITS / f"{SPLIT}.parquet")
+    rows = dataset.read(SPLITS / f"{SPLIT}.parquet")
     model = encoders.load_model(task.AUTO_CLASS, MODELS / run)
     features = task.encode(rows, encoders.load_tokenizer(MODELS / run), model)
-    predictions = task.decode(training.predict(model, features), features, rows, model)
+    predictions = task.decode(inference.predict(model, features), features, rows, model)
     report = json.loads((MODELS / run / "training.json").read_text(encoding="utf-8"))
     report |= {"split": SPLIT, "protocol": everything.split.protocol} | task.score(predictions, rows)
 

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from pipelines import corpus, encoders, files, params, tasks, training
+from pipelines import dataset, encoders, files, params, tasks, training
 from pipelines.model_card import model_card
 from stages.command import command
 
@@ -19,7 +19,7 @@ def finetune(run: str) -> None:
     """Make data/models/<run> and its curves."""
     everything = params.load()
     options = params.finetune(everything, run)
-    rows = {name: corpus.read(SPLITS / f"{name}.parquet") for name in ("train", "validation")}
+    rows = {name: dataset.read(SPLITS / f"{name}.parquet") for name in ("train", "validation")}
     task = tasks.get(options.task)
     tokenizer = encoders.load_tokenizer(BASE)
     training.seed(options.seed)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipelines import corpus, files, params, snips
+from pipelines import corpus, dataset, files, params, snips
 from pipelines.dataset_card import dataset_card
 from stages.command import command
 
@@ -18,13 +18,13 @@ def split() -> None:
     """Make data/splits and metrics/split.json from data/corpus."""
     options = params.load()
     source = options.data.source
-    rows = {part: corpus.read(CORPUS / f"{part}.parquet") for part in snips.PARTS}
+    rows = {part: dataset.read(CORPUS / f"{part}.parquet") for part in snips.PARTS}
     positions = json.loads(TEST_POSITIONS[source].read_text(encoding="utf-8"))["test"]
     parts = corpus.split(rows, options.split, positions)
     with files.whole(SPLITS) as folder:
         folder.mkdir()
         for name in corpus.SPLITS:
-            corpus.write(parts[name], folder / f"{name}.parquet")
+            dataset.write(parts[name], folder / f"{name}.parquet")
         note = f"\nSplit protocol: `{options.split.protocol}`."
         files.write_text(folder / "README.md", dataset_card(source, parts, note))
     files.write_json(REPORT, {"source": source, "protocol": options.split.protocol} | corpus.overlaps(parts))

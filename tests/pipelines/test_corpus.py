@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines import corpus, snips
+from pipelines import corpus, dataset, snips
 from pipelines.errors import InputError
 from pipelines.params import Split
 from tests.conftest import MIRROR, ROOT, needs_snips
@@ -108,8 +108,8 @@ def test_parquet_loads_with_datasets_and_reads_back(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     rows = rows_of(ROOT / "data/sample")["validate"]
     (tmp_path / "set").mkdir()
-    corpus.write(rows, tmp_path / "set" / "validation.parquet")
-    assert corpus.read(tmp_path / "set" / "validation.parquet") == rows
+    dataset.write(rows, tmp_path / "set" / "validation.parquet")
+    assert dataset.read(tmp_path / "set" / "validation.parquet") == rows
     loaded = datasets.load_dataset(str(tmp_path / "set"), split="validation", cache_dir=str(tmp_path / "cache"))
     assert loaded.to_list() == rows
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["validation.parquet"]
@@ -119,7 +119,7 @@ def test_a_missing_or_broken_parquet_is_one_line(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"no")
     for name in ("broken.parquet", "missing.parquet"):
         with pytest.raises(InputError, match=f"{name}: .*dvc repro"):
-            corpus.read(tmp_path / name)
+            dataset.read(tmp_path / name)
 
 
 @needs_snips

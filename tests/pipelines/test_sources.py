@@ -85,3 +85,18 @@ def test_no_server_is_one_line(monkeypatch, tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing/A/one\.json: No such file"):
         sources.fetch(CHECKSUMS, str(tmp_path / "nothing"), tmp_path / "out")
+
+
+def test_the_proxy_variables_are_honoured(server, tmp_path, monkeypatch):
+    server.answer = lambda name, attempt: (200, FILES["B/two.json"], 3)
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("http_proxy", server.url)
+    sources.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, "http://snips.invalid", tmp_path)
+    assert list(server.asked) == ["http://snips.invalid/B/two.json"]
+
+
+def test_a_server_that_drips_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "FILE_TIMEOUT", -1)
+    with pytest.raises(InputError, match="Timeout"):
+        sources.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
+    assert server.asked["B/two.json"] == sources.ATTEMPTS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import encoders, snips, tasks, training
+from pipelines import encoders, inference, snips, tasks, training
 from pipelines.params import Finetune
 from tests.conftest import ROOT
 
@@ -64,11 +64,11 @@ def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"])
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
-    expected = training.predict(model, features)
+    expected = inference.predict(model, features)
     encoder = model.base_model
     training._cache_outputs(encoder, features)
     setattr(model, model.base_model_prefix, training._CachedEncoder(encoder))
-    for got, want in zip(training.predict(model, features), expected, strict=True):
+    for got, want in zip(inference.predict(model, features), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5)
 
 
@@ -76,9 +76,9 @@ def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"])
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
-    together = training.predict(model, features)
+    together = inference.predict(model, features)
     for feature, logits in zip(features, together, strict=True):
-        np.testing.assert_allclose(training.predict(model, [feature])[0], logits, atol=1e-5)
+        np.testing.assert_allclose(inference.predict(model, [feature])[0], logits, atol=1e-5)
 
 
 def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path):
@@ -141,5 +141,5 @@ def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encode
     assert trained.facts["best_epoch"] == scores.index(max(scores)) + 1
     task = tasks.get("intent")
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), trained.model)
-    predictions = task.decode(training.predict(trained.model, features), features, rows["validate"], trained.model)
+    predictions = task.decode(inference.predict(trained.model, features), features, rows["validate"], trained.model)
     assert task.score(predictions, rows["validate"])["accuracy"] == pytest.approx(max(scores))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import corpus, snips
+from pipelines import dataset, snips
 from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
 
@@ -64,7 +64,7 @@ def test_the_chain_from_download_to_summary(project):
         table = pq.read_table(f"data/predictions/{run}/test.parquet").to_pylist()
         right = [row["right"] for row in table]
         assert right == sorted(right)  # the errors first
-        assert len(table) == len(corpus.read(Path("data/splits/test.parquet")))
+        assert len(table) == len(dataset.read(Path("data/splits/test.parquet")))
         if run == "intent-full":
             assert report["accuracy"] == pytest.approx(sum(right) / len(right), abs=1e-6)
 
