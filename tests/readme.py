@@ -1,9 +1,13 @@
 """The generated parts of README.md. `python -m tests.readme` writes them; test_readme.py keeps them true."""
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+
+from pipelines.summary import table
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,10 +31,6 @@ def stage_table() -> str:
 
 def results() -> str:
     """The table that the summary stage makes, from the metrics in git."""
-    import json
-
-    from pipelines.summary import table
-
     runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
     return table({run: json.loads((ROOT / f"metrics/{run}.json").read_text(encoding="utf-8")) for run in runs}).strip()
 
@@ -38,9 +38,9 @@ def results() -> str:
 PARTS = {"stages": stage_table, "results": results}
 
 
-def generated(text: str) -> str:
+def generated(text: str, parts: dict[str, Callable[[], str]] = PARTS) -> str:
     """README text with its generated parts made anew."""
-    for name, part in PARTS.items():
+    for name, part in parts.items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         assert start in text, f"README.md has no {start}"
         text = re.sub(f"{start}.*?{end}", lambda _: f"{start}\n{part()}\n{end}", text, flags=re.S)  # noqa: B023

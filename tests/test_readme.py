@@ -1,9 +1,14 @@
-from tests.readme import ROOT, generated
+import json
+
+from tests.readme import PARTS, ROOT, generated
 
 
 def test_generated_parts_are_those_of_dvc_yaml_and_metrics():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == generated(text), "run: python -m tests.readme"
+    source = json.loads((ROOT / "metrics/corpus.json").read_text(encoding="utf-8"))["source"]
+    # after a run on the sample, metrics/ no longer holds the figures that README.md publishes
+    parts = PARTS if source == "snips" else {"stages": PARTS["stages"]}
+    assert text == generated(text, parts), "run: python -m tests.readme"
 
 
 def test_the_map_names_what_is_there():
