@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -134,3 +135,10 @@ def test_bad_params_stop_repro_and_keep_outputs(repository):
     edit_params(lambda content: content["split"].update(per_intent=None))
     assert ran(dvc("repro", "split")) == []
     assert Path("data/splits/train.parquet").read_bytes() == before
+
+
+def test_the_page_of_dvc_plots_opens_without_a_network():
+    page = (ROOT / ".dvc/plots/page.html").read_text(encoding="utf-8")
+    assert "{plot_divs}" in page
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
+    assert "html_template = plots/page.html" in (ROOT / ".dvc/config").read_text(encoding="utf-8")
