@@ -92,20 +92,23 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
-    """A model of `auto_class` (`AutoModelFor…`) from `folder` in float32; `config` overrides its config.
+    """A model of `auto_class` (`AutoModelFor…`) from `folder` in float32; `config` adds to its config.
 
     Raises:
         InputError: the folder holds no model that `auto_class` can take.
     """
     import torch
     from safetensors import SafetensorError
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings.update(config)
         return auto_class.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **config
+            folder, config=settings, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {str(error).splitlines()[0]:.200}") from None
@@ -119,6 +122,11 @@ def max_positions(model: Any) -> int:
 def label_config(labels: list[str]) -> dict[str, Any]:
     """The entries of a model config that name its labels."""
     return {"id2label": dict(enumerate(labels)), "label2id": {label: n for n, label in enumerate(labels)}}
+
+
+def label_names(model: Any) -> list[str]:
+    """The inverse of `label_config`."""
+    return [model.config.id2label[n] for n in range(model.config.num_labels)]
 
 
 def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 BATCH = 64  # features
-PADDING = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0, "labels": -100}
+INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
+LABELS = {"labels": -100, "intent_labels": None, "start_positions": None, "end_positions": None}
 
 
 def on_gpu() -> bool:
@@ -15,20 +17,40 @@ def on_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def predict(model: Any, features: list[dict[str, Any]]) -> list[np.ndarray]:
-    """Logits of each feature, without padding: shape (labels,) for a text, (pieces, labels) for its pieces."""
+def predict(model: Any, features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:
+    """Logits of each feature, without padding; a tuple of them where there are several `outputs`.
+
+    Args:
+        outputs: names of the model's outputs -> whether they have one entry a piece, as the task's `OUTPUTS` says.
+    """
     results: list[Any] = [None] * len(features)
     for batch, output in batches(model, features):
-        for n, logits in zip(batch, output.logits.float().cpu().numpy(), strict=True):
-            results[n] = logits[: length(features[n])] if logits.ndim > 1 else logits
+        logits = [getattr(output, name).float().cpu().numpy() for name in outputs]
+        for n, row in zip(batch, unpad(logits, [features[n] for n in batch], outputs), strict=True):
+            results[n] = row
     return results
+
+
+def unpad(logits: list[np.ndarray], features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:
+    """Padded arrays, one an output, each with a row a feature -> for each feature its logits (see `predict`)."""
+    columns = [
+        [row[: length(feature)] if by_piece else row for row, feature in zip(array, features, strict=True)]
+        for array, by_piece in zip(logits, outputs.values(), strict=True)
+    ]
+    return list(zip(*columns, strict=True)) if len(columns) > 1 else columns[0]
+
+
+def likeliest(logits: list[np.ndarray], names: list[str]) -> list[tuple[str, float]]:
+    """For each row of logits, (names,), the likeliest name and its probability (softmax)."""
+    shares = softmax(np.stack(logits).astype(np.float64), axis=-1)
+    return [(names[int(share.argmax())], float(share.max())) for share in shares]
 
 
 def collate(features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     """Pad model inputs to the longest of the batch; keys that no model takes are left out."""
     longest = max(length(feature) for feature in features)
     batch = {}
-    for name, filler in PADDING.items():
+    for name, filler in (INPUTS | LABELS).items():
         if all(name in feature for feature in features):
             values = [feature[name] for feature in features]
             if isinstance(values[0], list):
@@ -49,7 +71,7 @@ def batches(model: Any, features: list[dict[str, Any]]) -> Iterator[tuple[list[i
     order = sorted(range(len(features)), key=lambda n: length(features[n]))
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
-        inputs = collate([{k: v for k, v in features[n].items() if k != "labels"} for n in batch])
+        inputs = collate([{k: v for k, v in features[n].items() if k not in LABELS} for n in batch])
         yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
 
 

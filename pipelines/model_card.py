@@ -7,6 +7,8 @@ from pipelines.params import Encoder, Finetune
 _USE = {
     "intent": ("text-classification", "AutoModelForSequenceClassification"),
     "slots": ("token-classification", "AutoModelForTokenClassification"),
+    "qa": ("question-answering", "AutoModelForQuestionAnswering"),
+    "joint": ("token-classification", "JointBert"),
 }
 
 _CARD = """\
@@ -31,7 +33,8 @@ library_name: transformers
 Figures above are of the validation partition; test figures stand in `metrics/{run}.json`.
 
 ```python
-from transformers import AutoTokenizer, {auto_class}
+from {module} import {auto_class}
+from transformers import AutoTokenizer
 
 model = {auto_class}.from_pretrained("data/models/{run}")
 tokenizer = AutoTokenizer.from_pretrained("data/models/{run}")
@@ -56,4 +59,5 @@ def model_card(run: str, source: str, encoder: Encoder, options: Finetune, facts
         epochs=options.epochs,
         validation="\n".join(f"| validation {name} | {value:.4f} |" for name, value in facts["validation"].items()),
         auto_class=auto_class,
+        module="pipelines.joint_model" if options.task == "joint" else "transformers",
     )

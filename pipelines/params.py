@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from pipelines.errors import InputError
 
@@ -45,7 +45,7 @@ class Encoder(_Model):
 class Finetune(_Model):
     """One fine-tuning run. Defaults stand here so that a new run needs to name only what it changes."""
 
-    task: Literal["intent", "slots"]
+    task: Literal["intent", "slots", "qa", "joint"]
     mode: Literal["full", "head"]
     epochs: int = Field(default=6, gt=0)
     batch_size: int = Field(default=32, gt=0)
@@ -53,6 +53,15 @@ class Finetune(_Model):
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     seed: int = Field(default=13, ge=0)
+    unanswerable_rate: float = Field(default=0.5, ge=0, le=1)
+    slot_loss_weight: float = Field(default=0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _options_of_the_task(self) -> "Finetune":
+        for option, task in (("unanswerable_rate", "qa"), ("slot_loss_weight", "joint")):
+            if option in self.model_fields_set and self.task != task:
+                raise ValueError(f"{option} is an option of the task {task}, this is {self.task}")
+        return self
 
 
 class Params(_Model):

@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.trainer_callback import ProgressCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from pipelines.inference import BATCH, batches, collate, length, on_gpu
+from pipelines.inference import BATCH, batches, collate, length, on_gpu, predict, unpad
 from pipelines.params import Finetune
 from pipelines.snips import Utterance
 
@@ -51,7 +51,7 @@ def train(
     `options.mode` full trains every weight. `head` trains what is not the encoder, on outputs of the frozen encoder
     that are computed once. `checkpoints` is removed at the end.
     """
-    train_features = task.encode(train_rows, tokenizer, model)
+    train_features = task.encode(train_rows, tokenizer, model, training=True)
     validation_features = task.encode(validation_rows, tokenizer, model)
     encoder = model.base_model
     if options.mode == "head":
@@ -61,16 +61,16 @@ def train(
     trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
 
     def validate(output: Any) -> dict[str, float]:
-        logits = [
-            row[: length(f)] if row.ndim > 1 else row
-            for row, f in zip(output.predictions, validation_features, strict=True)
-        ]
+        padded = output.predictions if isinstance(output.predictions, tuple) else (output.predictions,)
+        logits = unpad(list(padded), validation_features, task.OUTPUTS)
+        if hasattr(task, "calibrate"):
+            task.calibrate(logits, validation_features, validation_rows, model)
         scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
         return {name: value for name, value in scores.items() if isinstance(value, float)}
 
     trainer = _Trainer(
         model,
-        _arguments(task, options, checkpoints, len(train_rows)),
+        _arguments(task, options, checkpoints, len(train_features)),
         data_collator=collate,
         train_dataset=train_features,
         eval_dataset=validation_features,
@@ -81,6 +81,9 @@ def train(
     trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
     setattr(model, model.base_model_prefix, encoder)
     model.requires_grad_(True).to("cpu")
+    if hasattr(task, "calibrate"):  # the last epoch's calibration is not the best epoch's
+        logits = predict(model, validation_features, task.OUTPUTS)
+        task.calibrate(logits, validation_features, validation_rows, model)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
     log = trainer.state.log_history
@@ -129,7 +132,7 @@ def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: i
         greater_is_better=True,
         logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),
         remove_unused_columns=False,
-        label_names=["labels"],
+        label_names=list(task.LABELS),
         report_to=[],
         disable_tqdm=False,
     )

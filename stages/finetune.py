@@ -23,7 +23,7 @@ def finetune(run: str) -> None:
     task = tasks.get(options.task)
     tokenizer = encoders.load_tokenizer(BASE)
     training.seed(options.seed)
-    model = task.build(BASE, rows["train"])
+    model = task.build(BASE, rows["train"], options)
     trained = training.train(
         task, options, model, tokenizer, rows["train"], rows["validation"], _checkpoints(run, repr(options))
     )

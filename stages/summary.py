@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from pipelines import files, params
-from pipelines.summary import nested, table
+from pipelines.summary import nested, pair_accuracy, table
 from stages.command import command
 
 PREDICTIONS = Path("data/predictions")
@@ -19,10 +21,22 @@ def summary() -> None:
         run: json.loads((PREDICTIONS / run / "metrics.json").read_text(encoding="utf-8"))
         for run in params.load().finetune
     }
-    files.write_json(SUMMARY, nested(runs))
+    names = [run.removeprefix("intent-") for run in runs if run.startswith("intent-")]
+    pairs = {
+        name: pair_accuracy(_right(f"intent-{name}"), _right(f"slots-{name}"))
+        for name in names
+        if f"slots-{name}" in runs
+    }
+    files.write_json(SUMMARY, nested(runs, pairs))
     with files.whole(REPORT) as folder:
         folder.mkdir()
-        files.write_text(folder / "summary.md", table(runs))
+        files.write_text(folder / "summary.md", table(runs, pairs))
+
+
+def _right(run: str) -> dict[str, bool]:
+    """For each test utterance, by id, whether the run gets it right."""
+    rows = pq.read_table(PREDICTIONS / run / "test.parquet", columns=["id", "right"]).to_pylist()
+    return {row["id"]: row["right"] for row in rows}
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ def stage_table() -> str:
 def results() -> str:
     """The table that the summary stage makes, from the metrics in git."""
     runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
-    return table({run: json.loads((ROOT / f"metrics/{run}.json").read_text(encoding="utf-8")) for run in runs}).strip()
+    reports = {run: json.loads((ROOT / f"metrics/{run}.json").read_text(encoding="utf-8")) for run in runs}
+    pairs = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))["pair"]
+    return table(reports, {name: pair["frame_accuracy"] for name, pair in pairs.items()}).strip()
 
 
 PARTS = {"stages": stage_table, "results": results}

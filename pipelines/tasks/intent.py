@@ -4,23 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 from transformers import AutoModelForSequenceClassification
 
 from pipelines import encoders, metrics
+from pipelines.inference import likeliest
+from pipelines.params import Finetune
 from pipelines.snips import Utterance
 
 AUTO_CLASS = AutoModelForSequenceClassification
 BEST = "accuracy"
+LABELS = ("labels",)
+OUTPUTS = {"logits": False}
 
 
-def build(base: Path, rows: list[Utterance]) -> Any:
+def build(base: Path, rows: list[Utterance], options: Finetune) -> Any:
     """A classifier over the intents of `rows` on the encoder in `base`."""
-    labels = sorted({row["intent"] for row in rows})
-    return encoders.load_model(AUTO_CLASS, base, **encoders.label_config(labels))
+    return encoders.load_model(AUTO_CLASS, base, **encoders.label_config(sorted({row["intent"] for row in rows})))
 
 
-def encode(rows: list[Utterance], tokenizer: Any, model: Any) -> list[dict[str, Any]]:
+def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
     """Model inputs and the label of each row; a label that the model does not know is left out."""
     texts = [row["text"] for row in rows]
     features = encoders.tokenize(tokenizer, texts, encoders.max_positions(model))
@@ -34,12 +36,7 @@ def decode(
     logits: list[np.ndarray], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> list[dict[str, Any]]:
     """Logits of shape (labels,) for each row -> the likeliest `intent` and its probability `score`."""
-    shares = softmax(np.stack(logits).astype(np.float64), axis=-1)
-    best = shares.argmax(axis=-1)
-    return [
-        {"intent": model.config.id2label[int(n)], "score": float(share[n])}
-        for n, share in zip(best, shares, strict=True)
-    ]
+    return [{"intent": name, "score": share} for name, share in likeliest(logits, encoders.label_names(model))]
 
 
 def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:

@@ -24,11 +24,14 @@ def rows():
     }
 
 
+SLOTS = Finetune(task="slots", mode="full")
+
+
 def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
     options = Finetune(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
     module = tasks.get(task)
     training.seed(options.seed)
-    model = module.build(tiny_encoder, rows["train_full"])
+    model = module.build(tiny_encoder, rows["train_full"], options)
     tokenizer = encoders.load_tokenizer(tiny_encoder)
     return training.train(module, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
 
@@ -41,19 +44,22 @@ def digest(model, skip=()):
     return key.hexdigest()
 
 
-@pytest.mark.parametrize("task", ["intent", "slots"])
+@pytest.mark.parametrize("task", ["intent", "slots", "qa", "joint"])
 def test_head_trains_the_new_layer_and_nothing_else(rows, tiny_encoder, tmp_path, task):
-    before = tasks.get(task).build(tiny_encoder, rows["train_full"])
+    training.seed(13)
+    before = tasks.get(task).build(tiny_encoder, rows["train_full"], Finetune(task=task, mode="head"))
     trained = run(rows, tiny_encoder, tmp_path / "c", task, "head")
-    assert digest(trained.model, ["classifier"]) == digest(before, ["classifier"])
-    labels = trained.model.config.num_labels
-    assert trained.facts["trained_weights"] == labels * 32 + labels
+    new = ["classifier", "qa_outputs", "intent_classifier", "slot_classifier"]
+    assert digest(trained.model, new) == digest(before, new)
+    assert digest(trained.model) != digest(before)
+    size = sum(weights.numel() for name, weights in before.state_dict().items() if name.startswith(tuple(new)))
+    assert trained.facts["trained_weights"] == size
     assert trained.facts["weights"] == sum(p.numel() for p in trained.model.parameters())
     assert not (tmp_path / "c").exists()
 
 
 def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
-    before = tasks.get("intent").build(tiny_encoder, rows["train_full"]).state_dict()
+    before = tasks.get("intent").build(tiny_encoder, rows["train_full"], SLOTS).state_dict()
     trained = run(rows, tiny_encoder, tmp_path / "c")
     assert trained.facts["trained_weights"] == trained.facts["weights"]
     still = [name for name, w in trained.model.state_dict().items() if torch.equal(w, before[name])]
@@ -62,23 +68,23 @@ def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
 
 def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
     task = tasks.get("slots")
-    model = task.build(tiny_encoder, rows["train_full"])
+    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
-    expected = inference.predict(model, features)
+    expected = inference.predict(model, features, task.OUTPUTS)
     encoder = model.base_model
     training._cache_outputs(encoder, features)
     setattr(model, model.base_model_prefix, training._CachedEncoder(encoder))
-    for got, want in zip(inference.predict(model, features), expected, strict=True):
+    for got, want in zip(inference.predict(model, features, task.OUTPUTS), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
-    model = task.build(tiny_encoder, rows["train_full"])
+    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
-    together = inference.predict(model, features)
+    together = inference.predict(model, features, task.OUTPUTS)
     for feature, logits in zip(features, together, strict=True):
-        np.testing.assert_allclose(inference.predict(model, [feature])[0], logits, atol=1e-5)
+        np.testing.assert_allclose(inference.predict(model, [feature], task.OUTPUTS)[0], logits, atol=1e-5)
 
 
 def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path):
@@ -141,5 +147,7 @@ def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encode
     assert trained.facts["best_epoch"] == scores.index(max(scores)) + 1
     task = tasks.get("intent")
     features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), trained.model)
-    predictions = task.decode(inference.predict(trained.model, features), features, rows["validate"], trained.model)
+    predictions = task.decode(
+        inference.predict(trained.model, features, task.OUTPUTS), features, rows["validate"], trained.model
+    )
     assert task.score(predictions, rows["validate"])["accuracy"] == pytest.approx(max(scores))

@@ -41,9 +41,9 @@ def test_the_chain_from_download_to_summary(project):
     assert sizes["source"] == "sample"
     assert sizes["test_texts_in_train"] == 0
 
-    edit_params(lambda content: content["finetune"].pop("intent-head"))
-    edit_params(lambda content: content["finetune"].pop("slots-head"))
-    for run, best in (("intent-full", "accuracy"), ("slots-full", "f1")):
+    headlines = {"intent-full": "accuracy", "slots-full": "f1", "qa-full": "span_f1", "joint-full": "frame_accuracy"}
+    edit_params(lambda content: [content["finetune"].pop(run) for run in set(content["finetune"]) - set(headlines)])
+    for run, best in headlines.items():
         result = run_stage("stages.finetune", run)
         assert result.returncode == 0, result.stderr
         assert result.stdout == ""
@@ -65,13 +65,20 @@ def test_the_chain_from_download_to_summary(project):
         right = [row["right"] for row in table]
         assert right == sorted(right)  # the errors first
         assert len(table) == len(dataset.read(Path("data/splits/test.parquet")))
-        if run == "intent-full":
-            assert report["accuracy"] == pytest.approx(sum(right) / len(right), abs=1e-6)
+        if run in ("intent-full", "joint-full"):
+            assert report[best] == pytest.approx(sum(right) / len(right), abs=1e-6)
+
+    assert run_stage("stages.qa_limits", "qa-full").returncode == 0
+    limits = json.loads(Path("metrics/qa_limits.json").read_text(encoding="utf-8"))
+    assert limits["questions"] == len(limits["cases"]) >= 20
+    assert len({case["kind"] for case in limits["cases"]}) == 4
+    assert files_in("data/limits") == {"qa.md"}
 
     result = run_stage("stages.summary")
     assert result.returncode == 0, result.stderr
     nested = json.loads(Path("metrics/summary.json").read_text(encoding="utf-8"))
-    assert nested["slots"]["full"]["f1"] == report["f1"]
+    assert nested["joint"]["full"]["frame_accuracy"] == report["frame_accuracy"]
+    assert 0 <= nested["pair"]["full"]["frame_accuracy"] <= nested["intent"]["full"]["accuracy"]
     summary = Path("data/report/summary.md").read_text(encoding="utf-8")
     assert "NOT SNIPS" in summary
     assert max(map(len, summary.splitlines())) <= 80

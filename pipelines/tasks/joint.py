@@ -1,0 +1,75 @@
+"""Joint frames: intent and slots on one encoder (Chen et al. 2019), measured by whole frames."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines import encoders, metrics, tagging
+from pipelines.inference import likeliest
+from pipelines.joint_model import JointBert
+from pipelines.params import Finetune
+from pipelines.snips import Utterance
+
+AUTO_CLASS = JointBert
+BEST = "frame_accuracy"
+LABELS = ("intent_labels", "labels")
+OUTPUTS = {"intent_logits": False, "slot_logits": True}
+
+
+def build(base: Path, rows: list[Utterance], options: Finetune) -> Any:
+    """A joint model over the intents and the tags of `rows` on the encoder in `base`."""
+    return encoders.load_model(
+        JointBert,
+        base,
+        intents=sorted({row["intent"] for row in rows}),
+        tags=tagging.tag_names(rows),
+        slot_loss_weight=options.slot_loss_weight,
+    )
+
+
+def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
+    """As `tagging.encode`, with the intent id under `intent_labels`."""
+    features = tagging.encode(rows, tokenizer, model.config.tags, encoders.max_positions(model))
+    for feature, row in zip(features, rows, strict=True):
+        feature["intent_labels"] = model.config.intents.index(row["intent"])
+    return features
+
+
+def decode(
+    logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance], model: Any
+) -> list[dict[str, Any]]:
+    """Logits (intents,) and (pieces, tags) of each row -> `intent`, its probability `score`, and `slots`."""
+    intent_logits, slot_logits = map(list, zip(*logits, strict=True))
+    intents = likeliest(intent_logits, model.config.intents)
+    filled = tagging.decode(slot_logits, features, rows, model.config.tags)
+    return [{"intent": name, "score": share} | of for (name, share), of in zip(intents, filled, strict=True)]
+
+
+def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:
+    """`intent_accuracy`, `slot_f1`, `frame_accuracy` (intent and all slots right), and the details of both tasks."""
+    of_intent = metrics.classification([row["intent"] for row in rows], [p["intent"] for p in predictions])
+    of_slots = tagging.score(predictions, rows)
+    right = sum(is_right(prediction, row) for prediction, row in zip(predictions, rows, strict=True))
+    return {
+        "intent_accuracy": of_intent["accuracy"],
+        "slot_f1": of_slots["f1"],
+        "slot_precision": of_slots["precision"],
+        "slot_recall": of_slots["recall"],
+        "frame_accuracy": right / len(rows),
+        "per_intent": of_intent["per_class"],
+        "per_slot": of_slots["per_slot"],
+    }
+
+
+def is_right(prediction: dict[str, Any], row: Utterance) -> bool:
+    """Whether the whole frame is right."""
+    return prediction["intent"] == row["intent"] and tagging.is_right(prediction, row)
+
+
+def plots(predictions: list[dict[str, Any]], rows: list[Utterance]) -> list[dict[str, str]]:
+    """Pairs of actual and predicted intent."""
+    return [
+        {"actual": row["intent"], "predicted": prediction["intent"]}
+        for row, prediction in zip(rows, predictions, strict=True)
+    ]

@@ -1,0 +1,68 @@
+"""Ask a tuned model what no extractive model can answer: counting, paraphrase, two spans joined, yes or no."""
+
+from pathlib import Path
+
+import yaml
+
+from pipelines import encoders, files, params
+from pipelines.errors import InputError
+from pipelines.tasks import qa
+from stages.command import command
+
+QUESTIONS = Path("data/qa_limits.yaml")
+MODELS = Path("data/models")
+REPORT = Path("metrics/qa_limits.json")
+PAGE = Path("data/limits")
+
+
+def qa_limits(run: str) -> None:
+    """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
+    model = encoders.load_model(qa.AUTO_CLASS, MODELS / run)
+    tokenizer = encoders.load_tokenizer(MODELS / run)
+    cases = _cases()
+    for case in cases:
+        case["answer"] = qa.answer(case["question"], case["text"], model, tokenizer)["answer"]
+        case["why"] = _why(case)
+    answered = sum(bool(case["answer"]) for case in cases)
+    source = params.load().data.source
+    files.write_json(REPORT, {"source": source, "questions": len(cases), "answered": answered, "cases": cases})
+    with files.whole(PAGE) as folder:
+        folder.mkdir()
+        files.write_text(folder / "qa.md", _page(run, source, cases))
+
+
+def _cases() -> list[dict[str, str]]:
+    cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
+    for number, case in enumerate(cases):
+        if set(case) != {"kind", "text", "question", "right"} or not all(isinstance(v, str) for v in case.values()):
+            raise InputError(f"{QUESTIONS}: entry {number}: needs kind, text, question and right as text; mend it")
+    return cases
+
+
+def _why(case: dict[str, str]) -> str:
+    """Why the model's answer cannot be right, from what it answered."""
+    if not case["answer"]:
+        return "refused, as no span of the text answers it"
+    if case["answer"].lower() == case["right"]:
+        return "right after all: a span of the text happens to say it"
+    return {
+        "counting": "points at words, where the number stands nowhere",
+        "paraphrase": "points at words, where the answer has none of its own in the text",
+        "two spans": "one span, where the answer lies in two",
+        "yes or no": "points at words, where the answer is yes or no",
+    }[case["kind"]]
+
+
+def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:
+    data = "SNIPS" if source == "snips" else "the embedded sample, NOT SNIPS"
+    lines = [f"What `{run}` (trained on {data}) answers to questions that no single span answers.", ""]
+    lines += ["| kind | text | question | right | model's answer | why it is wrong |", "| --- " * 6 + "|"]
+    lines += [
+        f"| {c['kind']} | {c['text']} | {c['question']} | {c['right']} | {c['answer'] or '(refused)'} | {c['why']} |"
+        for c in cases
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    command(qa_limits)

@@ -1,0 +1,81 @@
+"""The cases of the official SQuAD v2 script, and the search for the best span."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import squad
+
+
+def answer(text, start=0):
+    return {"answer": text, "start": start, "end": start + len(text)}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "exact", "f1"),
+    [
+        ("The Beatles!", "beatles", 1, 1),
+        ("a  song", "song", 1, 1),
+        ("new york city", "New York", 0, 0.8),
+        ("york new", "new york", 0, 1),
+        ("", "", 1, 1),
+        ("", "song", 0, 0),
+        ("song", "", 0, 0),
+        ("song song", "song", 0, 2 / 3),
+        ("theatre", "atre", 0, 0),  # articles are whole words
+    ],
+)
+def test_official_cases(predicted, gold, exact, f1):
+    assert squad.exact_match(predicted, gold) == exact
+    assert squad.f1(predicted, gold) == pytest.approx(f1)
+
+
+def test_scores_by_hand():
+    result = squad.score(
+        [
+            (answer("the blues", 5), [answer("blues", 9), answer("the blues", 5)]),  # the best of two right answers
+            (answer("Ana Maria"), [answer("Ana")]),
+            (answer(""), [answer("noon", 3)]),
+            (answer(""), []),
+            (answer("noon"), []),
+        ]
+    )
+    assert result["exact_match"] == pytest.approx(2 / 5)
+    assert result["f1"] == pytest.approx((1 + 2 / 3 + 0 + 1 + 0) / 5)
+    assert result["answerable_exact_match"] == pytest.approx(1 / 3)
+    assert result["answerable_f1"] == pytest.approx((1 + 2 / 3) / 3)
+    assert result["unanswerable_accuracy"] == 0.5
+    assert result["strict_exact_match"] == pytest.approx(2 / 5)
+    assert result["span_f1"] == pytest.approx(2 * 1 / (3 + 4))
+
+
+def test_strict_exact_match_does_not_forgive_an_article():
+    result = squad.score([(answer("the blues"), [answer("blues", 4)])])
+    assert (result["exact_match"], result["strict_exact_match"], result["span_f1"]) == (1, 0, 0)
+
+
+@given(st.integers(0, 10_000))
+def test_the_best_span_is_that_of_an_exhaustive_search(number):
+    draw = np.random.default_rng(number)
+    start, end = draw.normal(size=(2, 12))
+    context = list(range(4, 11))
+    expected = max(
+        (start[i] + end[j], i, j) for i, j in itertools.product(context, context) if i <= j and j - i + 1 <= 3
+    )
+    assert squad.best_span(start, end, context, n_best=12, longest=3) == pytest.approx(expected)
+
+
+@given(st.integers(0, 10_000))
+def test_the_threshold_is_the_best_there_is(number):
+    draw = np.random.default_rng(number)
+    margins, answered, refused = draw.normal(size=9), draw.random(9), draw.integers(0, 2, 9).astype(float)
+
+    def total(threshold):
+        return np.where(margins >= threshold, answered, refused).sum()
+
+    best = squad.best_threshold(margins, answered, refused)
+    candidates = [*margins, margins.max() + 1, margins.min() - 1]
+    assert total(best) == pytest.approx(max(map(total, candidates)))
