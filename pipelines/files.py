@@ -23,9 +23,15 @@ def whole(target: Path) -> Iterator[Path]:
     made = scratch / target.name
     try:
         yield made
+        aside = scratch / "earlier"
         if made.is_dir() and target.is_dir():
-            target.rename(scratch / "earlier")
-        made.replace(target)
+            target.rename(aside)
+        try:
+            made.replace(target)
+        except OSError:
+            if aside.exists():
+                aside.rename(target)
+            raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from torchcrf import CRF
 from transformers import BertModel, BertPreTrainedModel
 from transformers.utils import ModelOutput
 
@@ -21,7 +23,10 @@ class JointOutput(ModelOutput):
 class JointBert(BertPreTrainedModel):
     """A linear layer for the intent on the pooled `[CLS]`, and one for the slots on every piece.
 
-    The config names the labels: `intents` and `tags`, and `slot_loss_weight`, the share of the slot loss.
+    The config names the labels, `intents` and `tags`, and `head`: `crf` adds a conditional random field (Lafferty et
+    al. 2001) over the first pieces of the words. For training it has `slot_loss_weight`, the share of the slot loss;
+    `label_smoothing`; and `slot_dropout`, the share of the words in slots whose first piece is hidden by
+    `mask_token_id`, so that a slot is also known by what stands around it.
     """
 
     def __init__(self, config: Any) -> None:
@@ -30,7 +35,13 @@ class JointBert(BertPreTrainedModel):
         self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
         self.intent_classifier = torch.nn.Linear(config.hidden_size, len(config.intents))
         self.slot_classifier = torch.nn.Linear(config.hidden_size, len(config.tags))
+        self.crf = CRF(len(config.tags), batch_first=True) if config.head == "crf" else None
         self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, CRF):
+            module.reset_parameters()
 
     def forward(
         self,
@@ -41,12 +52,15 @@ class JointBert(BertPreTrainedModel):
         intent_labels: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
     ) -> JointOutput:
-        """Logits, and with labels the weighted sum of both cross entropies.
+        """Logits, and with labels the weighted sum of both losses.
 
         Args:
             input_ids: (batch, pieces); `attention_mask`, `token_type_ids` and tag ids `labels` alike, -100 left out.
             intent_labels: (batch,) intent ids.
         """
+        if self.training and self.config.slot_dropout and input_ids is not None and labels is not None:
+            hidden_pieces = (labels > 0) & (torch.rand(labels.shape, device=labels.device) < self.config.slot_dropout)
+            input_ids = input_ids.masked_fill(hidden_pieces, self.config.mask_token_id)
         hidden = self.bert(
             input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, inputs_embeds=inputs_embeds
         )
@@ -55,7 +69,19 @@ class JointBert(BertPreTrainedModel):
         loss = None
         if intent_labels is not None and labels is not None:
             weight = self.config.slot_loss_weight
-            intent_loss = cross_entropy(intent_logits, intent_labels)
-            slot_loss = cross_entropy(slot_logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+            smoothing = self.config.label_smoothing if self.training else 0.0
+            intent_loss = cross_entropy(intent_logits, intent_labels, label_smoothing=smoothing)
+            slot_loss = self._slot_loss(slot_logits, labels, smoothing)
             loss = (1 - weight) * intent_loss + weight * slot_loss
         return JointOutput(loss=loss, intent_logits=intent_logits, slot_logits=slot_logits)
+
+    def _slot_loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Mean over the labelled pieces: cross entropy, or the negative log likelihood of whole paths."""
+        if self.crf is None:
+            return cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
+        known = labels != -100
+        scores = pad_sequence([row[at] for row, at in zip(logits.float(), known, strict=True)], batch_first=True)
+        tags = pad_sequence([row[at] for row, at in zip(labels, known, strict=True)], batch_first=True)
+        lengths = known.sum(dim=1, keepdim=True)
+        mask = torch.arange(tags.shape[1], device=tags.device) < lengths
+        return -self.crf(scores, tags, mask=mask, reduction="token_mean")

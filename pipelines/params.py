@@ -11,6 +11,11 @@ from pipelines.errors import InputError
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
+# option of a run -> the one task that has it
+TASK_OPTIONS = {"unanswerable_rate": "qa"} | dict.fromkeys(
+    ("head", "slot_loss_weight", "slot_dropout", "label_smoothing"), "joint"
+)
+
 
 class _Model(BaseModel):
     # Not strict: PyYAML reads `3e-05`, which `dvc exp run -S` writes, as text, and pydantic turns it into a number.
@@ -52,13 +57,19 @@ class Finetune(_Model):
     learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine"] = "linear"
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=13, ge=0)
     unanswerable_rate: float = Field(default=0.5, ge=0, le=1)
+    head: Literal["linear", "crf"] = "linear"
     slot_loss_weight: float = Field(default=0.5, gt=0, lt=1)
+    slot_dropout: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _options_of_the_task(self) -> "Finetune":
-        for option, task in (("unanswerable_rate", "qa"), ("slot_loss_weight", "joint")):
+        for option, task in TASK_OPTIONS.items():
             if option in self.model_fields_set and self.task != task:
                 raise ValueError(f"{option} is an option of the task {task}, this is {self.task}")
         return self

@@ -37,10 +37,20 @@ def encode(rows: list[Utterance], tokenizer: Any, names: list[str], longest: int
 
 
 def decode(
-    logits: list[np.ndarray], features: list[dict[str, Any]], rows: list[Utterance], names: list[str]
+    logits: list[np.ndarray],
+    features: list[dict[str, Any]],
+    rows: list[Utterance],
+    names: list[str],
+    chain: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[dict[str, Any]]:
-    """Logits of shape (pieces, tags) for each row -> `slots`, by the likeliest path that is valid IOB2."""
+    """Logits of shape (pieces, tags) for each row -> `slots`, by the likeliest path that is valid IOB2.
+
+    `chain` has the scores of a CRF: of each tag after each tag, the start last, (tags + 1, tags); at the end, (tags,).
+    """
     allowed = _transitions(names)
+    ends = np.zeros(len(names))
+    if chain:
+        allowed, ends = allowed + chain[0], chain[1]
     opens = np.array([name.startswith("B-") for name in names])
     predictions = []
     for row_logits, feature, row in zip(logits, features, rows, strict=True):
@@ -49,6 +59,7 @@ def decode(
         scores = np.tile(np.where(opens, -np.inf, 0.0), (len(at), 1))
         known = [n for n, piece in enumerate(at) if piece is not None]
         scores[known] = log_softmax(row_logits[[at[n] for n in known]].astype(np.float64), axis=-1)
+        scores[-1:] += ends
         path = _viterbi(scores, allowed)
         predictions.append({"slots": slots(words(row["text"]), [names[n] for n in path])})
     return predictions

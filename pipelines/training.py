@@ -1,7 +1,9 @@
 """One way to train any task, every weight or only the head: Trainer with a seeded, length-grouped order."""
 
 import json
+import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.trainer_callback import ProgressCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from pipelines.averaging import WeightAverage
 from pipelines.inference import BATCH, batches, collate, length, on_gpu, predict, unpad
 from pipelines.params import Finetune
 from pipelines.snips import Utterance
@@ -76,6 +79,9 @@ def train(
         eval_dataset=validation_features,
         compute_metrics=validate,
     )
+    trainer.layer_decay = options.layer_decay
+    if options.ema:
+        trainer.add_callback(WeightAverage(options.ema))
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(_Progress)
     trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
@@ -120,6 +126,7 @@ def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: i
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         warmup_steps=options.warmup_share,
+        lr_scheduler_type=options.schedule,
         seed=options.seed,
         full_determinism=True,
         use_cpu=not on_gpu(),
@@ -152,11 +159,43 @@ class _Progress(ProgressCallback):
 
 
 class _Trainer(Trainer):
-    """The order of rows depends on seed and epoch alone, so that a resumed run ends in the same bytes."""
+    """The order of rows depends on seed and epoch alone, so that a resumed run ends in the same bytes.
+
+    `layer_decay` below 1 makes the learning rate of each layer that much smaller than that of the layer above it
+    (Howard & Ruder 2018, discriminative fine-tuning; Clark et al. 2020, ELECTRA).
+    """
+
+    layer_decay = 1.0
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        optimizer = super().create_optimizer(model)
+        if self.layer_decay < 1:
+            depths = _depths(self.model)
+            groups = []
+            for group in optimizer.param_groups:
+                by_depth = defaultdict(list)
+                for parameter in group["params"]:
+                    by_depth[depths[parameter]].append(parameter)
+                groups += [
+                    group | {"params": parameters, "lr": group["lr"] * self.layer_decay**depth}
+                    for depth, parameters in sorted(by_depth.items())
+                ]
+            optimizer.param_groups = groups
+        return optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
         lengths = [length(feature) for feature in train_dataset or self.train_dataset]
         return _LengthGrouped(lengths, self.args.per_device_train_batch_size, self.args.seed)
+
+
+def _depths(model: Any) -> dict[torch.nn.Parameter, int]:
+    """Parameter -> layers between it and the head: 0 for head and pooler, most for the embeddings."""
+    layers = model.config.num_hidden_layers
+    depths = {}
+    for name, parameter in model.named_parameters():
+        layer = re.search(r"\.layer\.(\d+)\.", name)
+        depths[parameter] = layers - int(layer[1]) if layer else (layers + 1) * (".embeddings." in name)
+    return depths
 
 
 class _LengthGrouped(Sampler):

@@ -24,7 +24,11 @@ def build(base: Path, rows: list[Utterance], options: Finetune) -> Any:
         base,
         intents=sorted({row["intent"] for row in rows}),
         tags=tagging.tag_names(rows),
+        head=options.head,
         slot_loss_weight=options.slot_loss_weight,
+        slot_dropout=options.slot_dropout,
+        label_smoothing=options.label_smoothing,
+        mask_token_id=encoders.load_tokenizer(base).mask_token_id,
     )
 
 
@@ -42,8 +46,17 @@ def decode(
     """Logits (intents,) and (pieces, tags) of each row -> `intent`, its probability `score`, and `slots`."""
     intent_logits, slot_logits = map(list, zip(*logits, strict=True))
     intents = likeliest(intent_logits, model.config.intents)
-    filled = tagging.decode(slot_logits, features, rows, model.config.tags)
+    filled = tagging.decode(slot_logits, features, rows, model.config.tags, _chain(model))
     return [{"intent": name, "score": share} | of for (name, share), of in zip(intents, filled, strict=True)]
+
+
+def _chain(model: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Scores of the CRF as `tagging.decode` takes them, None without one."""
+    if model.crf is None:
+        return None
+    parts = (model.crf.transitions, model.crf.start_transitions, model.crf.end_transitions)
+    steps, starts, ends = (part.detach().cpu().double().numpy() for part in parts)
+    return np.vstack([steps, starts]), ends
 
 
 def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:

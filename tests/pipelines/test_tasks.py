@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from pipelines import encoders, inference, snips, tasks
+from pipelines import encoders, inference, snips, tasks, training, words
 from pipelines.errors import InputError
 from pipelines.params import Finetune
 from tests.conftest import ROOT
@@ -211,6 +212,53 @@ def test_a_bad_question_file_is_one_line(rows, tiny_encoder, tmp_path, monkeypat
     with pytest.raises(InputError, match=part) as error:
         ask(rows, tiny_encoder)
     assert "\n" not in str(error.value)
+
+
+def crf_model(rows, tiny_encoder):
+    task = tasks.get("joint")
+    training.seed(13)
+    model = task.build(tiny_encoder, rows, Finetune(task="joint", mode="full", head="crf"))
+    return task, model, task.encode(rows, encoders.load_tokenizer(tiny_encoder), model)
+
+
+def test_the_crf_starts_small_and_is_saved(rows, tiny_encoder, tmp_path):
+    task, model, _ = crf_model(rows, tiny_encoder)
+    for parameter in model.crf.parameters():
+        assert 0 < parameter.abs().max() <= 0.1
+    model.save_pretrained(tmp_path)
+    again = encoders.load_model(task.AUTO_CLASS, tmp_path)
+    assert torch.equal(again.crf.transitions, model.crf.transitions)
+
+
+def test_the_loss_of_the_crf_is_that_of_the_gold_paths(rows, tiny_encoder):
+    """Against the library on one utterance at a time, without padding."""
+    task, model, features = crf_model(rows, tiny_encoder)
+    batch = inference.collate(features[:5])
+    model.eval().config.slot_loss_weight = 1.0
+    total = known = 0
+    for feature in features[:5]:
+        at = [piece for piece in feature["first_pieces"] if piece is not None]
+        (_, logits), *_ = inference.predict(model, [feature], task.OUTPUTS)
+        tags = torch.tensor(feature["labels"])[at]
+        total -= model.crf(torch.tensor(logits[at])[None], tags[None], reduction="sum")
+        known += len(at)
+    assert model(**batch).loss.item() == pytest.approx((total / known).item(), rel=1e-4)
+
+
+def test_decoding_with_a_crf_takes_its_best_path(rows, tiny_encoder):
+    task, model, features = crf_model(rows, tiny_encoder)
+    with torch.no_grad():  # so that every path is valid: nothing leads to an I- tag
+        inside = [n for n, tag in enumerate(model.config.tags) if tag.startswith("I-")]
+        model.crf.transitions[0].uniform_(-3, 3)
+        model.crf.end_transitions.uniform_(-3, 3)
+        model.crf.transitions[:, inside] = model.crf.start_transitions[inside] = -1e4
+    logits = inference.predict(model, features, task.OUTPUTS)
+    for (_, slot_logits), feature, prediction, row in zip(
+        logits, features, task.decode(logits, features, rows, model), rows, strict=True
+    ):
+        (path,) = model.crf.decode(torch.tensor(slot_logits[feature["first_pieces"]])[None])
+        span = words.words(row["text"])
+        assert prediction["slots"] == words.slots(span, [model.config.tags[n] for n in path])
 
 
 def test_joint_counts_whole_frames(rows, tiny_encoder):

@@ -1,12 +1,13 @@
 """Real training of a 2-layer BERT: what is trained, what is cached, and that a cut run ends in the same bytes."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from pipelines import encoders, inference, snips, tasks, training
+from pipelines import averaging, encoders, inference, snips, tasks, training
 from pipelines.params import Finetune
 from tests.conftest import ROOT
 
@@ -94,9 +95,16 @@ def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path
     assert first.facts == again.facts
 
 
-@pytest.mark.parametrize("mode", ["full", "head"])
-def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, mode):
-    whole = run(rows, tiny_encoder, tmp_path / "whole", "slots", mode)
+LEVERS = {"layer_decay": 0.8, "ema": 0.9, "schedule": "cosine"}
+JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("task", "mode", "changes"),
+    [("slots", "full", {}), ("slots", "head", {}), ("slots", "head", LEVERS), ("joint", "full", LEVERS | JOINT_LEVERS)],
+)
+def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, task, mode, changes):
+    whole = run(rows, tiny_encoder, tmp_path / "whole", task, mode, **changes)
 
     save = training.Trainer._save_checkpoint
 
@@ -107,14 +115,49 @@ def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path,
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training.Trainer, "_save_checkpoint", save_then_stop)
-        run(rows, tiny_encoder, tmp_path / "cut", "slots", mode)
+        run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     (tmp_path / "cut" / "checkpoint-999").mkdir()  # cut off before its state was written
     assert training.newest_checkpoint(tmp_path / "cut") is not None
 
-    resumed = run(rows, tiny_encoder, tmp_path / "cut", "slots", mode)
+    resumed = run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     assert digest(resumed.model) == digest(whole.model)
     assert resumed.train_curve == whole.train_curve
     assert resumed.validation_curve == whole.validation_curve
+
+
+@pytest.mark.parametrize("changes", [{name: value} for name, value in (LEVERS | JOINT_LEVERS).items()])
+def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
+    plain, changed = (run(rows, tiny_encoder, tmp_path / "c", "joint", epochs=1, **these) for these in ({}, changes))
+    assert digest(plain.model, ["crf"]) != digest(changed.model, ["crf"])
+
+
+def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder):
+    model = tasks.get("joint").build(tiny_encoder, rows["train_full"], Finetune(task="joint", mode="full"))
+    depths = {name: training._depths(model)[parameter] for name, parameter in model.named_parameters()}
+    assert depths["slot_classifier.weight"] == depths["bert.pooler.dense.bias"] == 0
+    assert depths["bert.encoder.layer.1.output.dense.weight"] == 1
+    assert depths["bert.encoder.layer.0.output.dense.weight"] == 2
+    assert depths["bert.embeddings.word_embeddings.weight"] == depths["bert.embeddings.LayerNorm.bias"] == 3
+    trainer = training._Trainer(model, training.TrainingArguments(output_dir="unused", use_cpu=True, learning_rate=1.0))
+    trainer.layer_decay = 0.5
+    rates = {id(p): group["lr"] for group in trainer.create_optimizer().param_groups for p in group["params"]}
+    assert {name: rates[id(p)] for name, p in model.named_parameters()} == {n: 0.5**d for n, d in depths.items()}
+
+
+def test_the_average_follows_its_formula():
+    model = torch.nn.Linear(1, 1, bias=False)
+    state, weights = SimpleNamespace(global_step=0), []
+    average = averaging.WeightAverage(decay=0.5)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+        average.on_train_begin(None, state, None, model)
+        for value in (2.0, 4.0):
+            state.global_step += 1
+            model.weight.fill_(value)
+            average.on_step_end(None, state, None, model)
+            weights.append(average.average["weight"].item())
+    first = 2 / 11 * 1 + 9 / 11 * 2
+    assert weights == pytest.approx([first, 3 / 12 * first + 9 / 12 * 4])
 
 
 def test_a_half_written_checkpoint_is_not_taken(tmp_path):
