@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
+from transformers.trainer_utils import SaveStrategy
 
 
 class WeightAverage(TrainerCallback):
@@ -13,7 +14,8 @@ class WeightAverage(TrainerCallback):
 
     The decay starts low, min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten. At the end
     of an epoch the average takes the place of the weights until the checkpoint is saved; the raw weights lie beside
-    the checkpoint, so that a run that was cut off goes on as if it had not been.
+    the checkpoint, so that a run that was cut off goes on as if it had not been. Where no checkpoint is saved, the
+    average takes their place at the very end.
     """
 
     def __init__(self, decay: float) -> None:
@@ -33,6 +35,8 @@ class WeightAverage(TrainerCallback):
                 self.average[name].lerp_(weight, 1 - decay)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if not control.should_save:
+            return
         self.raw = _copy(model)
         path = _raw_file(args, state)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +48,10 @@ class WeightAverage(TrainerCallback):
         for path in Path(args.output_dir).glob("raw-*.safetensors"):
             if path != _raw_file(args, state):
                 path.unlink()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if args.save_strategy == SaveStrategy.NO:
+            _put(model, self.average)
 
 
 def _raw_file(args: Any, state: Any) -> Path:

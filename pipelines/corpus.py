@@ -79,7 +79,7 @@ def split(
         "random": lambda: _random(rows, options),
     }[options.protocol]()
     if options.per_intent is not None:
-        kept = _draw(parts["train"], options.per_intent, options.seed, "split.per_intent")
+        kept = draw(parts["train"], options.per_intent, options.seed, "split.per_intent")
         parts["train"] = [row for row in parts["train"] if row["id"] in kept]
     return parts
 
@@ -109,7 +109,7 @@ def _literature(rows: dict[str, list[Utterance]], positions: dict[str, list[int]
 
 
 def _official(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[Utterance]]:
-    drawn = _draw(rows["train_full"], options.validation_per_intent, options.seed, "split.validation_per_intent")
+    drawn = draw(rows["train_full"], options.validation_per_intent, options.seed, "split.validation_per_intent")
     left = [row for row in rows["train_full"] if row["id"] not in drawn]
     _need_every_intent(left, rows["train_full"], "split.validation_per_intent")
     return {
@@ -147,8 +147,12 @@ def _random(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[
     return {name: [row for row in everything if same_text(row["text"]) in side[name]] for name in SPLITS}
 
 
-def _draw(rows: list[Utterance], count: int, seed: int, key: str) -> set[str]:
-    """The ids of `count` rows of each intent, drawn by seed."""
+def draw(rows: list[Utterance], count: int, seed: int | str, key: str) -> set[str]:
+    """The ids of `count` rows of each intent, drawn by seed.
+
+    Raises:
+        InputError: an intent has fewer; the message names `key`, the param that asks for them.
+    """
     by_intent = defaultdict(list)
     for row in rows:
         by_intent[row["intent"]].append(row["id"])

@@ -12,12 +12,20 @@ def read(path: Path) -> list[Utterance]:
     """Rows of a Parquet file that `write` made.
 
     Raises:
-        InputError: the file is missing or is no Parquet.
+        InputError: the file is missing, is no Parquet, or has a slot whose characters do not lie in its text.
     """
     try:
-        return pq.read_table(path).to_pylist()
+        rows = pq.read_table(path).to_pylist()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {str(error).splitlines()[0]}; run dvc repro to make it") from None
+    for row in rows:
+        for slot in row["slots"]:
+            if not 0 <= slot["start"] < slot["end"] <= len(row["text"]):
+                raise InputError(
+                    f"{path}: {row['id']}: {slot['label']}: characters {slot['start']} to {slot['end']} do not lie in "
+                    f"its text, which has {len(row['text'])}; run dvc repro to make it anew"
+                )
+    return rows
 
 
 def write(rows: list[Utterance], path: Path) -> None:

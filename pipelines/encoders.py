@@ -135,7 +135,9 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
     Raises:
         InputError: a text has more than `longest` word pieces.
     """
-    split = bool(texts) and not isinstance(texts[0], str)
+    if not texts:
+        return []
+    split = not isinstance(texts[0], str)
     batch = tokenizer(texts, is_split_into_words=split)
     features = []
     for n, text in enumerate(texts):

@@ -1,11 +1,14 @@
 """Run any model over features in batches of like length, on the device that there is."""
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import softmax
+
+from pipelines.snips import Utterance
 
 BATCH = 64  # features
 INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
@@ -29,6 +32,12 @@ def predict(model: Any, features: list[dict[str, Any]], outputs: dict[str, bool]
         for n, row in zip(batch, unpad(logits, [features[n] for n in batch], outputs), strict=True):
             results[n] = row
     return results
+
+
+def predictions(task: ModuleType, model: Any, tokenizer: Any, rows: list[Utterance]) -> list[dict[str, Any]]:
+    """What `model` says of each row, in the terms of the corpus (see the task's `decode`)."""
+    features = task.encode(rows, tokenizer, model)
+    return task.decode(predict(model, features, task.OUTPUTS), features, rows, model)
 
 
 def unpad(logits: list[np.ndarray], features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:

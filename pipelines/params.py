@@ -1,7 +1,7 @@
 """params.yaml -> frozen, validated models. An unknown or wrong key fails with its path in the file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -75,6 +75,28 @@ class Finetune(_Model):
         return self
 
 
+class FewShotSize(Finetune):
+    """One size of the few-shot benchmark: how its models are trained, on how many utterances, and how often."""
+
+    task: Literal["slots", "joint"]
+    per_intent: int | None = Field(gt=0)
+    draws: int = Field(gt=0)
+
+
+class FewShot(_Model):
+    """The few-shot benchmark, and which of its sizes `dvc repro` measures."""
+
+    run: list[RunName]
+    sizes: dict[RunName, FewShotSize]
+
+
+class Repeat(_Model):
+    """Seeds that runs are trained with once more, and for which runs `dvc repro` does so."""
+
+    run: list[RunName]
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+
+
 class Params(_Model):
     """All of params.yaml."""
 
@@ -82,6 +104,8 @@ class Params(_Model):
     split: Split
     encoder: Encoder
     finetune: dict[RunName, Finetune]
+    repeat: Repeat
+    few_shot: FewShot
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -112,6 +136,19 @@ def finetune(params: Params, run: str) -> Finetune:
     Raises:
         InputError: there is no such run.
     """
-    if run not in params.finetune:
-        raise InputError(f"params.yaml: finetune.{run}: no such run; there are: {', '.join(params.finetune)}")
-    return params.finetune[run]
+    return _block(params.finetune, f"finetune.{run}", run)
+
+
+def few_shot(params: Params, size: str) -> FewShotSize:
+    """The block of one size of the few-shot benchmark.
+
+    Raises:
+        InputError: there is no such size.
+    """
+    return _block(params.few_shot.sizes, f"few_shot.sizes.{size}", size)
+
+
+def _block(blocks: dict[str, Any], path: str, name: str) -> Any:
+    if name not in blocks:
+        raise InputError(f"params.yaml: {path}: no such block; there are: {', '.join(blocks)}")
+    return blocks[name]

@@ -17,8 +17,50 @@ INTENTS = (
     "SearchCreativeWork",
     "SearchScreeningEvent",
 )
+SLOT_LABELS = (
+    "album",
+    "artist",
+    "best_rating",
+    "city",
+    "condition_description",
+    "condition_temperature",
+    "country",
+    "cuisine",
+    "current_location",
+    "entity_name",
+    "facility",
+    "genre",
+    "geographic_poi",
+    "location_name",
+    "movie_name",
+    "movie_type",
+    "music_item",
+    "object_location_type",
+    "object_name",
+    "object_part_of_series_type",
+    "object_select",
+    "object_type",
+    "party_size_description",
+    "party_size_number",
+    "playlist",
+    "playlist_owner",
+    "poi",
+    "rating_unit",
+    "rating_value",
+    "restaurant_name",
+    "restaurant_type",
+    "served_dish",
+    "service",
+    "sort",
+    "spatial_relation",
+    "state",
+    "timeRange",
+    "track",
+    "year",
+)
 # part of the corpus -> its file of one intent
 PARTS = {"train_full": "{0}/train_{0}_full.json", "validate": "{0}/validate_{0}.json"}
+FEW_SHOT = "{0}/train_{0}.json"  # the 300 utterances an intent that the benchmark of 2017 drew from
 
 
 class Utterance(TypedDict):

@@ -52,7 +52,8 @@ def train(
     """Train `model`, keep the epoch that is best on validation by `task.BEST`, and go on from `checkpoints` if cut off.
 
     `options.mode` full trains every weight. `head` trains what is not the encoder, on outputs of the frozen encoder
-    that are computed once. `checkpoints` is removed at the end.
+    that are computed once. `checkpoints` is removed at the end. Without validation rows, as in a few-shot setting, the
+    last epoch is kept, and nothing is saved on the way.
     """
     train_features = task.encode(train_rows, tokenizer, model, training=True)
     validation_features = task.encode(validation_rows, tokenizer, model)
@@ -73,10 +74,10 @@ def train(
 
     trainer = _Trainer(
         model,
-        _arguments(task, options, checkpoints, len(train_features)),
+        _arguments(task, options, checkpoints, len(train_features), bool(validation_rows)),
         data_collator=collate,
         train_dataset=train_features,
-        eval_dataset=validation_features,
+        eval_dataset=validation_features or None,
         compute_metrics=validate,
     )
     trainer.layer_decay = options.layer_decay
@@ -87,14 +88,15 @@ def train(
     trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
     setattr(model, model.base_model_prefix, encoder)
     model.requires_grad_(True).to("cpu")
-    if hasattr(task, "calibrate"):  # the last epoch's calibration is not the best epoch's
+    if validation_rows and hasattr(task, "calibrate"):  # the last epoch's calibration is not the best epoch's
         logits = predict(model, validation_features, task.OUTPUTS)
         task.calibrate(logits, validation_features, validation_rows, model)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
     log = trainer.state.log_history
     validation_curve = [_curve_row(entry, "eval_") for entry in log if "eval_loss" in entry]
-    best = max(validation_curve, key=lambda row: row[task.BEST])  # the first epoch, where several are best
+    # the first epoch, where several are best
+    best = max(validation_curve, key=lambda row: row[task.BEST], default={"epoch": options.epochs})
     facts = {
         "best_epoch": round(best["epoch"]),
         "trained_weights": trained_weights,
@@ -116,7 +118,9 @@ def newest_checkpoint(folder: Path) -> str | None:
     return max(complete)[1] if complete else None
 
 
-def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: int) -> TrainingArguments:
+def _arguments(
+    task: ModuleType, options: Finetune, checkpoints: Path, n_rows: int, validated: bool
+) -> TrainingArguments:
     steps_per_epoch = -(-n_rows // options.batch_size)
     return TrainingArguments(
         output_dir=str(checkpoints),
@@ -131,10 +135,10 @@ def _arguments(task: ModuleType, options: Finetune, checkpoints: Path, n_rows: i
         full_determinism=True,
         use_cpu=not on_gpu(),
         bf16=on_gpu() and torch.cuda.is_bf16_supported(),
-        eval_strategy="epoch",
-        save_strategy="epoch",
+        eval_strategy="epoch" if validated else "no",
+        save_strategy="epoch" if validated else "no",
         save_total_limit=1,
-        load_best_model_at_end=True,
+        load_best_model_at_end=validated,
         metric_for_best_model=task.BEST,
         greater_is_better=True,
         logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),

@@ -1,4 +1,4 @@
-"""Bring the 14 SNIPS files into data/raw, verified against data/snips.sha256; or copy the embedded sample.
+"""Bring the 63 SNIPS files into data/raw, verified against data/snips.sha256; or copy the embedded sample.
 
 SNIPS_MIRROR names a folder or a base URL to use in place of GitHub; the bytes are verified either way.
 """

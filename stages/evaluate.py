@@ -23,8 +23,7 @@ def evaluate(run: str) -> None:
     task = tasks.get(options.task)
     rows = dataset.read(SPLITS / f"{SPLIT}.parquet")
     model = encoders.load_model(task.AUTO_CLASS, MODELS / run)
-    features = task.encode(rows, encoders.load_tokenizer(MODELS / run), model)
-    predictions = task.decode(inference.predict(model, features, task.OUTPUTS), features, rows, model)
+    predictions = inference.predictions(task, model, encoders.load_tokenizer(MODELS / run), rows)
     report = json.loads((MODELS / run / "training.json").read_text(encoding="utf-8"))
     report |= {"split": SPLIT, "protocol": everything.split.protocol} | task.score(predictions, rows)
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from pipelines import dataset, encoders, files, params, tasks, training
 from pipelines.model_card import model_card
@@ -19,14 +20,8 @@ def finetune(run: str) -> None:
     """Make data/models/<run> and its curves."""
     everything = params.load()
     options = params.finetune(everything, run)
-    rows = {name: dataset.read(SPLITS / f"{name}.parquet") for name in ("train", "validation")}
-    task = tasks.get(options.task)
     tokenizer = encoders.load_tokenizer(BASE)
-    training.seed(options.seed)
-    model = task.build(BASE, rows["train"], options)
-    trained = training.train(
-        task, options, model, tokenizer, rows["train"], rows["validation"], _checkpoints(run, repr(options))
-    )
+    trained = train(run, options, tokenizer)
     source = everything.data.source
     with files.whole(MODELS / run) as folder:
         trained.model.save_pretrained(folder)
@@ -36,6 +31,16 @@ def finetune(run: str) -> None:
         files.write_text(folder / "README.md", model_card(run, source, everything.encoder, options, trained.facts))
     for name, curve in (("train", trained.train_curve), ("validation", trained.validation_curve)):
         files.write_csv(PLOTS / run / f"{name}.csv", curve, list(curve[0]))
+
+
+def train(name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
+    """Train by `options` on the split; `name` tells unfinished runs apart."""
+    rows = {part: dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "validation")}
+    task = tasks.get(options.task)
+    training.seed(options.seed)
+    model = task.build(BASE, rows["train"], options)
+    checkpoints = _checkpoints(name, repr(options))
+    return training.train(task, options, model, tokenizer, rows["train"], rows["validation"], checkpoints)
 
 
 def _checkpoints(run: str, options: str) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import encoders, files, params
+from pipelines import files, params
 from pipelines.errors import InputError
 from pipelines.tasks import qa
 from stages.command import command
@@ -13,15 +13,20 @@ QUESTIONS = Path("data/qa_limits.yaml")
 MODELS = Path("data/models")
 REPORT = Path("metrics/qa_limits.json")
 PAGE = Path("data/limits")
+WHY = {
+    "counting": "points at words, where the number stands nowhere",
+    "paraphrase": "points at words, where the answer has none of its own in the text",
+    "two spans": "one span, where the answer lies in two",
+    "yes or no": "points at words, where the answer is yes or no",
+}
 
 
 def qa_limits(run: str) -> None:
     """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
-    model = encoders.load_model(qa.AUTO_CLASS, MODELS / run)
-    tokenizer = encoders.load_tokenizer(MODELS / run)
     cases = _cases()
+    ask = qa.pipeline(MODELS / run)
     for case in cases:
-        case["answer"] = qa.answer(case["question"], case["text"], model, tokenizer)["answer"]
+        case["answer"] = ask(case["question"], case["text"])["answer"]
         case["why"] = _why(case)
     answered = sum(bool(case["answer"]) for case in cases)
     source = params.load().data.source
@@ -32,10 +37,16 @@ def qa_limits(run: str) -> None:
 
 
 def _cases() -> list[dict[str, str]]:
-    cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
-    for number, case in enumerate(cases):
-        if set(case) != {"kind", "text", "question", "right"} or not all(isinstance(v, str) for v in case.values()):
-            raise InputError(f"{QUESTIONS}: entry {number}: needs kind, text, question and right as text; mend it")
+    try:
+        cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{QUESTIONS}: {' '.join(str(error).split())}; restore the file") from None
+    for number, case in enumerate(cases if isinstance(cases, list) else [None]):
+        whole = isinstance(case, dict) and set(case) == {"kind", "text", "question", "right"}
+        if not whole or case["kind"] not in WHY or not all(isinstance(value, str) for value in case.values()):
+            raise InputError(
+                f"{QUESTIONS}: entry {number}: needs kind ({', '.join(WHY)}), text, question and right as text; mend it"
+            )
     return cases
 
 
@@ -45,12 +56,7 @@ def _why(case: dict[str, str]) -> str:
         return "refused, as no span of the text answers it"
     if case["answer"].lower() == case["right"]:
         return "right after all: a span of the text happens to say it"
-    return {
-        "counting": "points at words, where the number stands nowhere",
-        "paraphrase": "points at words, where the answer has none of its own in the text",
-        "two spans": "one span, where the answer lies in two",
-        "yes or no": "points at words, where the answer is yes or no",
-    }[case["kind"]]
+    return WHY[case["kind"]]
 
 
 def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:

@@ -53,9 +53,11 @@ def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch)
     """A copy of the project, on the sample, with the tiny encoder and one epoch; it is the working folder."""
     folder = tmp_path / "a project"
     folder.mkdir()
-    for name in ("stages", "pipelines", "data/sample"):
+    for name in ("stages", "pipelines", "data/sample", "data/peers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore", "data/snips.sha256", "data/literature_split.json"):
+    shutil.copytree(ROOT / "metrics/on_demand", folder / "metrics/on_demand")
+    tracked = ("snips.sha256", "literature_split.json", "qa_limits.yaml")
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", *(f"data/{name}" for name in tracked)):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SNIPS_MIRROR", raising=False)
@@ -63,7 +65,7 @@ def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch)
     def change(content: dict) -> None:
         content["data"]["source"] = "sample"
         content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
-        for run in content["finetune"].values():
+        for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
             run["epochs"] = 1
 
     edit_params(change)

@@ -1,5 +1,6 @@
 """The generated parts of README.md. `python -m tests.readme` writes them; test_readme.py keeps them true."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from pipelines.peers import few_shot_table, literature_table, read_literature
 from pipelines.summary import table
 
 ROOT = Path(__file__).parent.parent
@@ -18,13 +20,14 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-        title = f"`{name}@<run>`" if "do" in stage else f"`{name}`"
+        item = "<size>" if name == "few_shot" else "<run>"
+        title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out
             for kind in ("outs", "metrics", "plots")
             for out in body.get(kind, [])
         ]
-        shown = ", ".join(f"`{path}`" for path in writes).replace("${key}", "<run>")
+        shown = ", ".join(f"`{path}`" for path in writes).replace("${key}", "<run>").replace("${item}", item)
         lines.append(f"| {title} | {body['desc']} | {shown} |")
     return "\n".join(lines)
 
@@ -32,12 +35,49 @@ def stage_table() -> str:
 def results() -> str:
     """The table that the summary stage makes, from the metrics in git."""
     runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
-    reports = {run: json.loads((ROOT / f"metrics/{run}.json").read_text(encoding="utf-8")) for run in runs}
-    pairs = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))["pair"]
-    return table(reports, {name: pair["frame_accuracy"] for name, pair in pairs.items()}).strip()
+    pairs = _metrics("summary")["pair"]
+    frames = {name: pair["frame_accuracy"] for name, pair in pairs.items()}
+    return table({run: _metrics(run) for run in runs}, frames).strip()
 
 
-PARTS = {"stages": stage_table, "results": results}
+def literature(kind: str) -> str:
+    """The rows of one kind, ours among them."""
+    ours = list(_metrics("peers")["ours"].values())
+    return literature_table(ours, read_literature(ROOT / "data/peers/literature.yaml"), kind)
+
+
+def few_shot() -> str:
+    """Our few-shot figures beside the vendors'."""
+    systems = _metrics("peers")["few_shot"]
+    order = ["ours", *sorted(set(systems) - {"ours"}, key=lambda name: -systems[name]["70"])]
+    return few_shot_table({name: systems[name] for name in order})
+
+
+def levers() -> str:
+    """What each change brought on validation; experiments that were run once, see README.md."""
+    with (ROOT / "metrics/on_demand/levers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| change | frame accuracy | slot F1 | intent accuracy |", "| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {row['change']} | {float(row['frame_accuracy']):.4f} | {float(row['slot_f1']):.4f} "
+        f"| {float(row['intent_accuracy']):.4f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _metrics(name: str) -> dict:
+    return json.loads((ROOT / f"metrics/{name}.json").read_text(encoding="utf-8"))
+
+
+PARTS = {
+    "stages": stage_table,
+    "results": results,
+    "joint": lambda: literature("joint"),
+    "pair": lambda: literature("pair"),
+    "few_shot": few_shot,
+    "levers": levers,
+}
 
 
 def generated(text: str, parts: dict[str, Callable[[], str]] = PARTS) -> str:

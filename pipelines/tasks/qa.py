@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipelines import encoders, squad
 from pipelines.errors import InputError
 from pipelines.inference import predict
 from pipelines.params import Finetune
-from pipelines.snips import Utterance
+from pipelines.snips import SLOT_LABELS, Utterance
 
 AUTO_CLASS = AutoModelForQuestionAnswering
 BEST = "span_f1"
@@ -22,25 +23,22 @@ LABELS = ("start_positions", "end_positions")
 OUTPUTS = {"start_logits": True, "end_logits": True}
 QUESTIONS = Path(__file__).with_name("questions.yaml")
 N_BEST, LONGEST_ANSWER, STRIDE = 20, 30, 32  # starts and ends paired; pieces; pieces shared by neighbouring windows
+NOTHING = -1e6  # score where there is no span at all
 
 
 def build(base: Path, rows: list[Utterance], options: Finetune) -> Any:
     """A span extractor on the encoder in `base`. Its config keeps which questions an intent's utterances are asked.
 
     Raises:
-        InputError: questions.yaml lacks a slot label of `rows`.
+        InputError: questions.yaml is broken, see `read_questions`.
     """
     asked: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         asked[row["intent"]].update(slot["label"] for slot in row["slots"])
-    questions = read_questions(QUESTIONS)
-    missing = sorted(set().union(*asked.values()) - set(questions))
-    if missing:
-        raise InputError(f"{QUESTIONS.name}: no question for the label {missing[0]!r}; add one")
     return encoders.load_model(
         AUTO_CLASS,
         base,
-        questions=questions,
+        questions=read_questions(QUESTIONS),
         asked={intent: sorted(labels) for intent, labels in sorted(asked.items())},
         unanswerable_rate=options.unanswerable_rate,
         draw_seed=options.seed,
@@ -52,7 +50,7 @@ def read_questions(path: Path) -> dict[str, str]:
     """Slot label -> question.
 
     Raises:
-        InputError: the file is no mapping of labels to questions.
+        InputError: the file is no mapping of labels to questions, lacks a slot label, or has an unknown one.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -63,6 +61,12 @@ def read_questions(path: Path) -> dict[str, str]:
     for label, question in content.items():
         if not isinstance(question, str) or not question.strip().endswith("?"):
             raise InputError(f"{path.name}: {label}: expected a question, found {question!r:.40}; mend this line")
+    for label in SLOT_LABELS:
+        if label not in content:
+            raise InputError(f"{path.name}: no question for the label {label!r}; add one")
+    for label in content:
+        if label not in SLOT_LABELS:
+            raise InputError(f"{path.name}: {label}: the corpus has no such label; remove this line or mend its name")
     return content
 
 
@@ -230,15 +234,23 @@ def _spans(
         key = (feature["row"], feature["label"])
         null[key] = min(null.get(key, np.inf), float(start[0] + end[0]))
         context = [piece for piece, offset in enumerate(feature["offsets"]) if offset and offset[1] > offset[0]]
-        value, first, last = squad.best_span(start, end, context, N_BEST, LONGEST_ANSWER)
-        if key not in best or value > best[key]["margin"]:
+        value, at = NOTHING, {"start": 0, "end": 0}
+        if context:  # a text can be all white space to the tokenizer
+            value, first, last = squad.best_span(start, end, context, N_BEST, LONGEST_ANSWER)
             at = {"start": feature["offsets"][first][0], "end": feature["offsets"][last][1]}
+        if key not in best or value > best[key]["margin"]:
             best[key] = (
                 {"label": key[1], "answer": rows[key[0]]["text"][at["start"] : at["end"]]} | at | {"margin": value}
             )
     for key, answer in best.items():
         answer["margin"] -= null[key]
     return [(key[0], answer) for key, answer in best.items()]
+
+
+def pipeline(folder: Path) -> Callable[[str, str], dict[str, Any]]:
+    """A function of question and context on the model in `folder`, in place of transformers' former pipeline."""
+    model, tokenizer = encoders.load_model(AUTO_CLASS, folder), encoders.load_tokenizer(folder)
+    return lambda question, context: answer(question, context, model, tokenizer)
 
 
 def answer(question: str, text: str, model: Any, tokenizer: Any) -> dict[str, Any]:

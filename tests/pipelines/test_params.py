@@ -69,5 +69,5 @@ def test_a_broken_file_is_one_line(tmp_path, text):
 def test_a_missing_file_and_an_unknown_run(tmp_path):
     with pytest.raises(InputError, match="not found"):
         params.load(tmp_path / "params.yaml")
-    with pytest.raises(InputError, match=r"finetune\.nothing: no such run; there are: intent-full"):
+    with pytest.raises(InputError, match=r"finetune\.nothing: no such block; there are: intent-full"):
         params.finetune(params.load(ROOT / "params.yaml"), "nothing")

@@ -22,6 +22,7 @@ def rows():
     ]
 
 
+ALL_QUESTIONS = (ROOT / "pipelines/tasks/questions.yaml").read_text(encoding="utf-8")
 NAMES = ("intent", "slots", "qa", "joint")
 
 
@@ -202,6 +203,8 @@ def test_calibration_lets_the_threshold_refuse(rows, tiny_encoder):
         ("- a", "expected `label: question`"),
         ("artist: 7", "artist: expected a question, found 7"),
         ("artist: [", "questions.yaml"),
+        (ALL_QUESTIONS.replace("\nyear:", "\nyeer:"), "no question for the label 'year'"),
+        (ALL_QUESTIONS + "colour: Which colour?\n", "colour: the corpus has no such label"),
     ],
 )
 def test_a_bad_question_file_is_one_line(rows, tiny_encoder, tmp_path, monkeypatch, text, part):
@@ -273,16 +276,24 @@ def test_joint_counts_whole_frames(rows, tiny_encoder):
 
 
 @pytest.mark.parametrize("threshold", [-1e9, 1e9])
-def test_one_answer_has_the_shape_of_the_old_pipeline(rows, tiny_encoder, threshold):
-    task = tasks.get("qa")
+def test_one_answer_has_the_shape_of_the_old_pipeline(rows, tiny_encoder, tmp_path, threshold):
     model, _ = ask(rows, tiny_encoder)
     model.config.null_threshold = threshold
+    model.save_pretrained(tmp_path)
+    encoders.load_tokenizer(tiny_encoder).save_pretrained(tmp_path)
     text = "play heroes by david bowie"
-    found = task.answer("Which artist?", text, model, encoders.load_tokenizer(tiny_encoder))
+    found = tasks.get("qa").pipeline(tmp_path)(question="Which artist?", context=text)
     assert set(found) == {"answer", "score", "start", "end"}
     assert 0 < found["score"] <= 1
     assert found["answer"] == text[found["start"] : found["end"]]
     assert bool(found["answer"]) == (threshold < 0)
+
+
+def test_a_text_without_a_single_piece_has_no_answer(rows, tiny_encoder):
+    task = tasks.get("qa")
+    model, _ = ask(rows, tiny_encoder)
+    found = task.answer("Which artist?", "\u200b\u200b", model, encoders.load_tokenizer(tiny_encoder))
+    assert (found["answer"], found["start"], found["end"]) == ("", 0, 0)
 
 
 @pytest.mark.parametrize(("question", "text"), [("Which " * 80 + "?", "a"), ("Which?", " ")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import dataset, snips
+from pipelines import benchmark_2017, dataset, snips
 from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
 
@@ -68,11 +68,17 @@ def test_the_chain_from_download_to_summary(project):
         if run in ("intent-full", "joint-full"):
             assert report[best] == pytest.approx(sum(right) / len(right), abs=1e-6)
 
-    assert run_stage("stages.qa_limits", "qa-full").returncode == 0
+    result = run_stage("stages.qa_limits", "qa-full")
+    assert result.returncode == 0, result.stderr
     limits = json.loads(Path("metrics/qa_limits.json").read_text(encoding="utf-8"))
     assert limits["questions"] == len(limits["cases"]) >= 20
     assert len({case["kind"] for case in limits["cases"]}) == 4
     assert files_in("data/limits") == {"qa.md"}
+
+    result = run_stage("stages.peers")
+    assert result.returncode == 0, result.stderr
+    assert "Our rows are left out" in result.stdout
+    assert files_in("data/comparison") == {"literature.md", "few_shot.md"}
 
     result = run_stage("stages.summary")
     assert result.returncode == 0, result.stderr
@@ -98,7 +104,48 @@ def test_a_stage_makes_the_same_bytes_twice(project):
     assert everything() == first
 
 
-@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "summary"])
+@needs_snips
+def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
+    """As on SNIPS, but on the sample: what is compared here is the way, not the figures."""
+    prepare("download", "convert", "split", "fetch_encoder")
+    for run in ("intent-full", "slots-full", "joint-full"):
+        assert run_stage("stages.finetune", run).returncode == 0
+        assert run_stage("stages.evaluate", run).returncode == 0
+        result = run_stage("stages.repeat", run)
+        assert result.returncode == 0, result.stderr
+        seeds = json.loads(Path(f"metrics/on_demand/repeat-{run}.json").read_text(encoding="utf-8"))["seeds"]
+        assert [seed["seed"] for seed in seeds] == [14, 15]
+    joint = [json.loads(Path("metrics/joint-full.json").read_text(encoding="utf-8")), *seeds]
+    test_rows = dataset.read(Path("data/splits/test.parquet"))
+    assert 1 - len(seeds[0]["wrong"]) / len(test_rows) == pytest.approx(seeds[0]["frame_accuracy"], abs=1e-6)
+
+    assert_one_line_error(run_stage("stages.few_shot", "10"), "train_AddToPlaylist.json", "data.source: snips")
+    for intent in snips.INTENTS:
+        whole = Path("data/raw") / snips.PARTS["train_full"].format(intent)
+        shutil.copy(whole, Path("data/raw") / snips.FEW_SHOT.format(intent))
+        for pattern in (pattern for patterns in benchmark_2017.VENDORS.values() for pattern in patterns):
+            shutil.copy(MIRROR / pattern.format(intent), Path("data/raw") / pattern.format(intent))
+    for size, utterances in {"10": 70, "20": 140, "50": 350, "70": 490, "all": 588}.items():
+        result = run_stage("stages.few_shot", size)
+        assert result.returncode == 0, result.stderr
+        report = json.loads(Path(f"metrics/on_demand/few_shot-{size}.json").read_text(encoding="utf-8"))
+        assert [draw["train_utterances"] for draw in report["draws"]] == [utterances] * (1 if size == "all" else 3)
+        assert report["source"] == "sample"
+
+    edit_params(lambda content: content["data"].update(source="snips"))
+    result = run_stage("stages.peers")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(Path("metrics/peers.json").read_text(encoding="utf-8"))
+    frames = [seed["frame_accuracy"] for seed in joint]
+    assert report["ours"]["joint"]["frame"]["mean"] == pytest.approx(sum(frames) / 3, abs=1e-6)
+    assert report["ours"]["pair"]["frame"]["seeds"] == 3
+    assert report["few_shot"]["Snips"]["70"] == pytest.approx(0.768, abs=1e-3)
+    assert result.stdout.count("ours: ") == 4  # a row and an interval each
+    plot = Path("metrics/plots/few_shot.csv").read_text(encoding="utf-8").splitlines()
+    assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
+
+
+@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "peers", "summary"])
 def test_stages_that_need_no_torch_do_not_import_it(project, name):
     chain = ["download", "convert", "split"]
     prepare(*chain[: chain.index(name)] if name in chain else [])
@@ -179,6 +226,38 @@ def test_broken_snips_files(project, old, new, parts):
 def test_wrong_params_name_their_path(project, key, value):
     edit_params(lambda content: content["finetune"]["slots-full"].update({key: value}))
     assert_one_line_error(run_stage("stages.finetune", "slots-full"), f"params.yaml: finetune.slots-full.{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("run", "key", "value", "part"),
+    [
+        ("joint-full", "head", "lstm", "'linear' or 'crf'"),
+        ("joint-full", "slot_dropout", 1.5, "less than 1"),
+        ("joint-full", "schedule", "step", "'linear' or 'cosine'"),
+        ("qa-full", "unanswerable_rate", -0.1, "greater than or equal to 0"),
+    ],
+)
+def test_wrong_options_of_a_task_are_named(project, run, key, value, part):
+    edit_params(lambda content: content["finetune"][run].update({key: value}))
+    assert_one_line_error(run_stage("stages.finetune", run), f"params.yaml: finetune.{run}.{key}: ", part)
+
+
+def test_an_option_of_another_task_is_refused(project):
+    edit_params(lambda content: content["finetune"]["intent-full"].update(head="crf"))
+    assert_one_line_error(
+        run_stage("stages.finetune", "intent-full"), "finetune.intent-full: ", "option of the task joint"
+    )
+
+
+def test_a_slot_outside_its_text(project):
+    prepare("download", "convert", "split", "fetch_encoder")
+    rows = dataset.read(Path("data/splits/train.parquet"))
+    victim = next(row for row in rows if row["slots"])
+    victim["slots"][0]["end"] = len(victim["text"]) + 3
+    dataset.write(rows, Path("data/splits/train.parquet"))
+    assert_one_line_error(
+        run_stage("stages.finetune", "qa-full"), "train.parquet", victim["id"], "do not lie in its text"
+    )
 
 
 def test_an_unknown_run_is_named(project):

@@ -1,0 +1,125 @@
+"""Set our figures beside the literature's, and our few-shot figures beside those of the vendors of 2017."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipelines import benchmark_2017, files, params, snips
+from pipelines import peers as published
+from pipelines.errors import InputError
+from stages.command import command
+
+LITERATURE = Path("data/peers/literature.yaml")
+RAW = Path("data/raw")
+PREDICTIONS = Path("data/predictions")
+ON_DEMAND = Path("metrics/on_demand")
+REPORT = Path("metrics/peers.json")
+PLOT = Path("metrics/plots/few_shot.csv")
+PAGES = Path("data/comparison")
+JOINT, INTENT, SLOTS = "joint-full", "intent-full", "slots-full"  # the runs that stand beside the literature
+
+
+def peers() -> None:
+    """Make metrics/peers.json, metrics/plots/few_shot.csv and data/comparison; print the tables."""
+    everything = params.load()
+    report: dict[str, Any] = {"source": everything.data.source, "protocol": everything.split.protocol}
+    rows = published.read_literature(LITERATURE)
+    ours: list[dict[str, Any]] = []
+    if (everything.data.source, everything.split.protocol) == ("snips", "literature"):
+        ours = [_joint(), _pair()]
+        report["ours"] = {row["kind"]: row for row in ours}
+    few_shot: dict[str, dict[str, float]] = {}
+    if everything.data.source == "snips":
+        reports = {size: ON_DEMAND / f"few_shot-{size}.json" for size in everything.few_shot.sizes}
+        few_shot["ours"] = {size: _read(path)["slot_f1"] for size, path in reports.items()}
+        few_shot |= {vendor: _vendor(patterns) for vendor, patterns in benchmark_2017.VENDORS.items()}
+        report["few_shot"] = few_shot
+    files.write_json(REPORT, report)
+    points = [
+        {"system": system, "utterances": benchmark_2017.utterances(size), "slot_f1": value}
+        for system, values in few_shot.items()
+        for size, value in values.items()
+    ]
+    files.write_csv(PLOT, points, ["system", "utterances", "slot_f1"])
+    pages = {"literature": published.literature_page(ours, rows), "few_shot": published.few_shot_page(few_shot)}
+    with files.whole(PAGES) as folder:
+        folder.mkdir()
+        for name, page in pages.items():
+            files.write_text(folder / f"{name}.md", page)
+    print("\n".join(pages.values()))
+
+
+def _joint() -> dict[str, Any]:
+    metrics, rows = _read(PREDICTIONS / JOINT / "metrics.json"), _rows(JOINT)
+    repeats = _repeats(JOINT)
+    right = {
+        "intent": sum(row["intent"] == row["predicted_intent"] for row in rows),
+        "frame": sum(row["right"] for row in rows),
+    }
+    result = {"model": "ours: joint-full", "kind": "joint", "weights": metrics["weights"]}
+    for name, key in (("intent", "intent_accuracy"), ("slots", "slot_f1"), ("frame", "frame_accuracy")):
+        result[name] = published.over_seeds([metrics[key], *(seed[key] for seed in repeats)])
+        result[name]["interval"] = (
+            published.share_interval(right[name], len(rows)) if name in right else _slots_interval(rows)
+        )
+    return result
+
+
+def _pair() -> dict[str, Any]:
+    reports = {run: _read(PREDICTIONS / run / "metrics.json") for run in (INTENT, SLOTS)}
+    rows = {run: _rows(run) for run in (INTENT, SLOTS)}
+    repeats = list(zip(_repeats(INTENT), _repeats(SLOTS), strict=True))
+    total = len(rows[INTENT])
+    wrong = [{row["id"] for of_run in rows.values() for row in of_run if not row["right"]}]
+    wrong += [{*first["wrong"], *second["wrong"]} for first, second in repeats]
+    figures = {
+        "intent": [reports[INTENT]["accuracy"], *(first["accuracy"] for first, _ in repeats)],
+        "slots": [reports[SLOTS]["f1"], *(second["f1"] for _, second in repeats)],
+        "frame": [1 - len(ids) / total for ids in wrong],
+    }
+    intervals = {
+        "intent": published.share_interval(sum(row["right"] for row in rows[INTENT]), total),
+        "slots": _slots_interval(rows[SLOTS]),
+        "frame": published.share_interval(total - len(wrong[0]), total),
+    }
+    result = {"model": "ours: two models", "kind": "pair"}
+    result["weights"] = sum(report["weights"] for report in reports.values())
+    return result | {
+        name: published.over_seeds(values) | {"interval": intervals[name]} for name, values in figures.items()
+    }
+
+
+def _slots_interval(rows: list[dict[str, Any]]) -> list[float]:
+    return published.f1_interval([published.span_counts(row) for row in rows])
+
+
+def _rows(run: str) -> list[dict[str, Any]]:
+    return pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist()
+
+
+def _repeats(run: str) -> list[dict[str, Any]]:
+    """The test metrics of a run under other seeds, as last measured; none if they never were."""
+    path = ON_DEMAND / f"repeat-{run}.json"
+    return _read(path)["seeds"] if path.exists() else []
+
+
+def _vendor(patterns: tuple[str, ...]) -> dict[str, float]:
+    """Mean slot F1 of one vendor at each size, from all its files."""
+    found: dict[str, float] = {}
+    for pattern in patterns:
+        files_of = {intent: RAW / pattern.format(intent) for intent in snips.INTENTS}
+        found |= benchmark_2017.vendor_slot_f1({intent: path.read_bytes() for intent, path in files_of.items()})
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}; run dvc repro to make it") from None
+
+
+if __name__ == "__main__":
+    command(peers)

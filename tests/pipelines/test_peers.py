@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from pipelines import peers
+from pipelines.errors import InputError
+from tests.conftest import ROOT
+
+LITERATURE = ROOT / "data/peers/literature.yaml"
+
+
+def figure(value, sd=0.001):
+    return {"mean": value, "sd": sd, "seeds": 3, "interval": [value - 0.01, value + 0.01]}
+
+
+OURS = {
+    "model": "ours: joint-full",
+    "kind": "joint",
+    "weights": 22_700_000,
+    "intent": figure(0.98),
+    "slots": figure(0.965),
+    "frame": figure(0.91),
+}
+
+
+def test_the_published_figures_are_whole_and_sourced():
+    rows = peers.read_literature(LITERATURE)
+    assert len(rows) == len({(row["model"], row["kind"]) for row in rows})
+    for row in rows:
+        assert row["source"].strip()
+        assert row["intent"] > row["slots"] > 90
+
+
+def test_our_row_stands_in_its_place():
+    pair = OURS | {"kind": "pair", "model": "ours: two models", "weights": 45_300_000}
+    page = peers.literature_page([OURS, pair], peers.read_literature(LITERATURE))
+    rows = [line.split("|") for line in page.split("## One model")[0].splitlines() if line.startswith("| ")][2:]
+    slots = [float(cells[4].split()[0].strip("* ")) for cells in rows]
+    assert slots == sorted(slots, reverse=True)
+    assert [cells[1].strip() for cells in rows if "ours" in cells[1]] == ["**ours: joint-full**"]
+    assert "22.7 M" in page
+    assert "96.50 ± 0.10" in page
+    assert "over 3 seeds" in page
+    assert max(len(line) for line in page.splitlines() if line.startswith("|")) <= 80
+
+
+def test_without_comparable_runs_the_page_says_so():
+    assert "Our rows are left out" in peers.literature_page([], peers.read_literature(LITERATURE))
+    assert "Left out" in peers.few_shot_page({})
+
+
+def test_mean_and_standard_deviation_over_seeds():
+    assert peers.over_seeds([0.9, 0.92, 0.94]) == {
+        "mean": pytest.approx(0.92),
+        "sd": pytest.approx(0.02),
+        "seeds": 3,
+    }
+    assert peers.over_seeds([0.9])["sd"] is None
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    low, high = peers.share_interval(690, 700)
+    # Wilson 1927, by hand
+    p, n, z = 690 / 700, 700, 1.959964
+    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    assert [low, high] == pytest.approx([(middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)])
+
+
+def test_the_interval_of_f1_covers_it_and_narrows_with_more_utterances():
+    rng = np.random.default_rng(0)
+    counts = [(int(hit), 1, 1) for hit in rng.random(3000) < 0.9]
+    few, many = peers.f1_interval(counts[:300]), peers.f1_interval(counts)
+    share = np.mean([right for right, _, _ in counts[:300]])
+    assert few[0] < share < few[1]
+    assert many[1] - many[0] < few[1] - few[0]
+    assert many[1] - many[0] == pytest.approx(2 * 1.96 * (0.09 / 3000) ** 0.5, rel=0.15)
+    assert peers.f1_interval(counts) == many
+
+
+def test_spans_of_a_predictions_row_are_counted():
+    def slot(start, label):
+        return {"start": start, "end": start + 1, "label": label}
+
+    row = {"slots": [slot(0, "a"), slot(2, "b")], "predicted_slots": [slot(0, "a"), slot(2, "c"), slot(4, "b")]}
+    assert peers.span_counts(row) == (1, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("- {model: x}", "entry 0: needs exactly"),
+        ("nothing", "entry 0"),
+        ("[", "literature.yaml"),
+        (
+            "- {model: x, kind: joint, encoder: y, weights: 1, intent: 980, slots: 1, frame: 1, source: z}",
+            "entry 0: intent: expected a percentage",
+        ),
+    ],
+)
+def test_a_broken_literature_file_is_one_line(tmp_path, text, part):
+    path = tmp_path / "literature.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=part) as error:
+        peers.read_literature(path)
+    assert "\n" not in str(error.value)
