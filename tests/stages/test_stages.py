@@ -170,10 +170,7 @@ def test_help_says_the_one_job():
 def test_a_mirror_with_a_wrong_or_cut_or_missing_file(project, tmp_path, monkeypatch):
     edit_params(lambda content: content["data"].update(source="snips"))
     copy = tmp_path / "mirror"
-    for intent in snips.INTENTS:
-        for pattern in snips.PARTS.values():
-            (copy / intent).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(MIRROR / pattern.format(intent), copy / pattern.format(intent))
+    shutil.copytree(MIRROR, copy)
     monkeypatch.setenv("SNIPS_MIRROR", str(copy))
     prepare("download")
     before = snapshot("data")
