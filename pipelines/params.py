@@ -148,6 +148,11 @@ def few_shot(params: Params, size: str) -> FewShotSize:
     return _block(params.few_shot.sizes, f"few_shot.sizes.{size}", size)
 
 
+def written(options: Finetune) -> str:
+    """All options but the seed as one line, to tell whether a result was measured under the same."""
+    return options.model_dump_json(exclude={"seed"})
+
+
 def _block(blocks: dict[str, Any], path: str, name: str) -> Any:
     if name not in blocks:
         raise InputError(f"params.yaml: {path}: no such block; there are: {', '.join(blocks)}")

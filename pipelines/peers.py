@@ -116,7 +116,7 @@ def literature_table(ours: list[dict[str, Any]], published: list[dict[str, Any]]
 
 def few_shot_table(systems: dict[str, dict[str, float]]) -> str:
     """Markdown table of mean slot F1, a row a system, a column a size (utterances an intent)."""
-    sizes = list(systems["ours"])
+    sizes = list(dict.fromkeys(size for values in systems.values() for size in values))
     lines = ["| system | " + " | ".join(sizes) + " |", "| --- |" + " ---: |" * len(sizes)]
     for name, values in systems.items():
         cells = [f"{values[size]:.3f}" if size in values else "" for size in sizes]

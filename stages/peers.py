@@ -28,12 +28,15 @@ def peers() -> None:
     rows = published.read_literature(LITERATURE)
     ours: list[dict[str, Any]] = []
     if (everything.data.source, everything.split.protocol) == ("snips", "literature"):
-        ours = [_joint(), _pair()]
+        ours = [_joint(everything), _pair(everything)]
         report["ours"] = {row["kind"]: row for row in ours}
     few_shot: dict[str, dict[str, float]] = {}
     if everything.data.source == "snips":
-        reports = {size: ON_DEMAND / f"few_shot-{size}.json" for size in everything.few_shot.sizes}
-        few_shot["ours"] = {size: _read(path)["slot_f1"] for size, path in reports.items()}
+        reports = {
+            size: _measured(f"few_shot-{size}", everything, options)
+            for size, options in everything.few_shot.sizes.items()
+        }
+        few_shot["ours"] = {size: report["slot_f1"] for size, report in reports.items() if report}
         few_shot |= {vendor: _vendor(patterns) for vendor, patterns in benchmark_2017.VENDORS.items()}
         report["few_shot"] = few_shot
     files.write_json(REPORT, report)
@@ -51,9 +54,9 @@ def peers() -> None:
     print("\n".join(pages.values()))
 
 
-def _joint() -> dict[str, Any]:
+def _joint(everything: params.Params) -> dict[str, Any]:
     metrics, rows = _read(PREDICTIONS / JOINT / "metrics.json"), _rows(JOINT)
-    repeats = _repeats(JOINT)
+    repeats = _repeats(JOINT, everything)
     right = {
         "intent": sum(row["intent"] == row["predicted_intent"] for row in rows),
         "frame": sum(row["right"] for row in rows),
@@ -67,10 +70,10 @@ def _joint() -> dict[str, Any]:
     return result
 
 
-def _pair() -> dict[str, Any]:
+def _pair(everything: params.Params) -> dict[str, Any]:
     reports = {run: _read(PREDICTIONS / run / "metrics.json") for run in (INTENT, SLOTS)}
     rows = {run: _rows(run) for run in (INTENT, SLOTS)}
-    repeats = list(zip(_repeats(INTENT), _repeats(SLOTS), strict=True))
+    repeats = list(zip(_repeats(INTENT, everything), _repeats(SLOTS, everything), strict=False))
     total = len(rows[INTENT])
     wrong = [{row["id"] for of_run in rows.values() for row in of_run if not row["right"]}]
     wrong += [{*first["wrong"], *second["wrong"]} for first, second in repeats]
@@ -99,10 +102,20 @@ def _rows(run: str) -> list[dict[str, Any]]:
     return pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist()
 
 
-def _repeats(run: str) -> list[dict[str, Any]]:
-    """The test metrics of a run under other seeds, as last measured; none if they never were."""
-    path = ON_DEMAND / f"repeat-{run}.json"
-    return _read(path)["seeds"] if path.exists() else []
+def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
+    """The test metrics of a run under other seeds, as last measured."""
+    report = _measured(f"repeat-{run}", everything, params.finetune(everything, run))
+    return report["seeds"] if report and report["protocol"] == everything.split.protocol else []
+
+
+def _measured(name: str, everything: params.Params, options: params.Finetune) -> dict[str, Any] | None:
+    """What was measured on demand; None if it never was, or on other data or under other options than params.yaml's."""
+    path = ON_DEMAND / f"{name}.json"
+    if not path.exists():
+        return None
+    report = _read(path)
+    same = (report["source"], report["options"]) == (everything.data.source, params.written(options))
+    return report if same else None
 
 
 def _vendor(patterns: tuple[str, ...]) -> dict[str, float]:

@@ -24,8 +24,15 @@ def repeat(run: str) -> None:
         pairs = zip(rows, predictions, strict=True)
         wrong = sorted(row["id"] for row, prediction in pairs if not task.is_right(prediction, row))
         results.append({"seed": seed, "validation": trained.facts["validation"], "wrong": wrong} | scores)
-    report = {"run": run, "source": everything.data.source, "protocol": everything.split.protocol, "split": "test"}
-    files.write_json(REPORTS / f"repeat-{run}.json", report | {"seeds": results})
+    report = {
+        "run": run,
+        "source": everything.data.source,
+        "protocol": everything.split.protocol,
+        "split": "test",
+        "options": params.written(options),
+        "seeds": results,
+    }
+    files.write_json(REPORTS / f"repeat-{run}.json", report)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,12 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         assert report["source"] == "sample"
 
     edit_params(lambda content: content["data"].update(source="snips"))
+    assert run_stage("stages.peers").returncode == 0  # what was measured on the sample does not stand for SNIPS
+    report = json.loads(Path("metrics/peers.json").read_text(encoding="utf-8"))
+    assert report["few_shot"]["ours"] == {}
+    assert report["ours"]["joint"]["frame"]["seeds"] == 1
+    for path in Path("metrics/on_demand").glob("*.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace('"source": "sample"', '"source": "snips"'))
     result = run_stage("stages.peers")
     assert result.returncode == 0, result.stderr
     report = json.loads(Path("metrics/peers.json").read_text(encoding="utf-8"))
