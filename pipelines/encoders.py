@@ -107,6 +107,9 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
     try:
         settings = AutoConfig.from_pretrained(folder, local_files_only=True)
         settings.update(config)
+        expected = getattr(auto_class, "config_class", None)
+        if expected and settings.model_type != expected.model_type:
+            raise ValueError(f"it is of type {settings.model_type}, {auto_class.__name__} takes {expected.model_type}")
         return auto_class.from_pretrained(
             folder, config=settings, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )

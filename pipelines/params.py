@@ -72,6 +72,8 @@ class Finetune(_Model):
         for option, task in TASK_OPTIONS.items():
             if option in self.model_fields_set and self.task != task:
                 raise ValueError(f"{option} is an option of the task {task}, this is {self.task}")
+        if self.mode == "head" and self.slot_dropout:
+            raise ValueError("slot_dropout needs mode full: the outputs of a frozen encoder are computed once")
         return self
 
 
@@ -87,7 +89,7 @@ class FewShot(_Model):
     """The few-shot benchmark, and which of its sizes `dvc repro` measures."""
 
     run: list[RunName]
-    sizes: dict[RunName, FewShotSize]
+    sizes: dict[Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*|all)$")], FewShotSize]
 
 
 class Repeat(_Model):
@@ -118,7 +120,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run from the top folder of the project") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
         return Params.model_validate(raw)
@@ -148,9 +150,9 @@ def few_shot(params: Params, size: str) -> FewShotSize:
     return _block(params.few_shot.sizes, f"few_shot.sizes.{size}", size)
 
 
-def written(options: Finetune) -> str:
+def written(options: Finetune, *others: Split | Encoder) -> str:
     """All options but the seed as one line, to tell whether a result was measured under the same."""
-    return options.model_dump_json(exclude={"seed"})
+    return " ".join([options.model_dump_json(exclude={"seed"}), *(other.model_dump_json() for other in others)])
 
 
 def _block(blocks: dict[str, Any], path: str, name: str) -> Any:

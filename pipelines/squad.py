@@ -30,7 +30,7 @@ def f1(predicted: str, gold: str) -> float:
     return 2 * common / (len(predicted_words) + len(gold_words))
 
 
-def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str, float]:
+def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str, float | None]:
     """SQuAD v2 metrics, and the two that need no normalisation.
 
     Args:
@@ -39,8 +39,8 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
 
     Returns:
         `exact_match` and `f1` over all, the best over the right answers of a question; the same over the
-        `answerable_…`; `unanswerable_accuracy`; `strict_exact_match` on texts as they are; `span_f1`, micro F1 of
-        (question, start, end), which compares with a tagger's.
+        `answerable_…` (None where there are none); `unanswerable_accuracy`; `strict_exact_match` on texts as they are;
+        `span_f1`, micro F1 of (question, start, end), which compares with a tagger's.
     """
     exact, overlap, strict = [], [], []
     right = given = wanted = 0
@@ -61,6 +61,7 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
         "answerable_f1": _mean(overlap[has]),
         "unanswerable_accuracy": _mean(exact[~has]),
         "strict_exact_match": float(np.mean(strict)),
+        "answerable_strict_exact_match": _mean(np.array(strict, dtype=float)[has]),
         "span_f1": 2 * right / max(given + wanted, 1),
     }
 
@@ -73,7 +74,7 @@ def best_span(
     Args:
         start: start logit of each piece; `end` likewise.
         context: the pieces that an answer may use, ascending.
-        n_best: how many of the best starts, and of the best ends, are paired.
+        n_best: how many of the best starts, and of the best ends, are paired; all of them where no pair is valid.
         longest: most pieces in an answer.
     """
     allowed = np.asarray(context)
@@ -81,6 +82,8 @@ def best_span(
     ends = allowed[np.argsort(-end[allowed], kind="stable")[:n_best]]
     length = ends[None, :] - starts[:, None] + 1
     total = np.where((length >= 1) & (length <= longest), start[starts][:, None] + end[ends][None, :], -np.inf)
+    if not np.isfinite(total).any():
+        return best_span(start, end, context, len(context), longest)
     i, j = np.unravel_index(int(total.argmax()), total.shape)
     return float(total[i, j]), int(starts[i]), int(ends[j])
 
@@ -99,9 +102,9 @@ def best_threshold(margins: np.ndarray, if_answered: np.ndarray, if_refused: np.
     if best == 0:
         return float(ranked[0]) + 1.0
     if best == len(ranked):
-        return float(ranked[-1])
+        return float(ranked[-1]) - 1.0
     return float(ranked[best - 1] + ranked[best]) / 2
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else 0.0
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

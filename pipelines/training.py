@@ -86,11 +86,11 @@ def train(
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(_Progress)
     trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
-    setattr(model, model.base_model_prefix, encoder)
-    model.requires_grad_(True).to("cpu")
     if validation_rows and hasattr(task, "calibrate"):  # the last epoch's calibration is not the best epoch's
         logits = predict(model, validation_features, task.OUTPUTS)
         task.calibrate(logits, validation_features, validation_rows, model)
+    setattr(model, model.base_model_prefix, encoder)
+    model.requires_grad_(True).to("cpu")
     shutil.rmtree(checkpoints, ignore_errors=True)
 
     log = trainer.state.log_history

@@ -37,7 +37,7 @@ def few_shot(size: str) -> None:
         "source": everything.data.source,
         "split": "validate",
         "per_intent": options.per_intent,
-        "options": params.written(options),
+        "options": params.written(options, everything.encoder),
         "removed_from_pool": removed,
         "slot_f1": sum(draw["slot_f1"] for draw in draws) / len(draws),
         "draws": draws,

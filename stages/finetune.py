@@ -46,7 +46,10 @@ def train(name: str, options: params.Finetune, tokenizer: Any) -> training.Train
 def _checkpoints(run: str, options: str) -> Path:
     """Folder of the unfinished run, outside its outputs; keyed by all that goes into the run."""
     key = hashlib.sha256(options.encode())
-    for path in sorted([*Path("pipelines").rglob("*.py"), BASE / encoders.WEIGHTS, *SPLITS.glob("*.parquet")]):
+    code = [path for path in Path("pipelines").rglob("*") if path.suffix in (".py", ".yaml")]
+    for path in sorted([*code, *(BASE / name for name in encoders.FILES), *SPLITS.glob("*.parquet")]):
+        if not path.is_file():
+            continue  # a tokenizer can lack some
         key.update(path.read_bytes())
     root = Path(os.environ.get("SNIPS_CHECKPOINTS", ".checkpoints"))
     for stale in root.glob(f"{run}.*"):

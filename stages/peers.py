@@ -27,15 +27,16 @@ def peers() -> None:
     report: dict[str, Any] = {"source": everything.data.source, "protocol": everything.split.protocol}
     rows = published.read_literature(LITERATURE)
     ours: list[dict[str, Any]] = []
-    if (everything.data.source, everything.split.protocol) == ("snips", "literature"):
-        ours = [_joint(everything), _pair(everything)]
+    split = everything.split
+    if (everything.data.source, split.protocol, split.per_intent) == ("snips", "literature", None):
+        ours += [_joint(everything)] if JOINT in everything.finetune else []
+        ours += [_pair(everything)] if {INTENT, SLOTS} <= set(everything.finetune) else []
         report["ours"] = {row["kind"]: row for row in ours}
     few_shot: dict[str, dict[str, float]] = {}
     if everything.data.source == "snips":
-        reports = {
-            size: _measured(f"few_shot-{size}", everything, options)
-            for size, options in everything.few_shot.sizes.items()
-        }
+        sizes = everything.few_shot.sizes
+        written = {size: params.written(options, everything.encoder) for size, options in sizes.items()}
+        reports = {size: _measured(f"few_shot-{size}", everything, written[size]) for size in sizes}
         few_shot["ours"] = {size: report["slot_f1"] for size, report in reports.items() if report}
         few_shot |= {vendor: _vendor(patterns) for vendor, patterns in benchmark_2017.VENDORS.items()}
         report["few_shot"] = few_shot
@@ -73,7 +74,9 @@ def _joint(everything: params.Params) -> dict[str, Any]:
 def _pair(everything: params.Params) -> dict[str, Any]:
     reports = {run: _read(PREDICTIONS / run / "metrics.json") for run in (INTENT, SLOTS)}
     rows = {run: _rows(run) for run in (INTENT, SLOTS)}
-    repeats = list(zip(_repeats(INTENT, everything), _repeats(SLOTS, everything), strict=False))
+    by_seed = {seed["seed"]: seed for seed in _repeats(SLOTS, everything)}
+    intents = _repeats(INTENT, everything)
+    repeats = [(seed, by_seed[seed["seed"]]) for seed in intents if seed["seed"] in by_seed]
     total = len(rows[INTENT])
     wrong = [{row["id"] for of_run in rows.values() for row in of_run if not row["right"]}]
     wrong += [{*first["wrong"], *second["wrong"]} for first, second in repeats]
@@ -88,7 +91,7 @@ def _pair(everything: params.Params) -> dict[str, Any]:
         "frame": published.share_interval(total - len(wrong[0]), total),
     }
     result = {"model": "ours: two models", "kind": "pair"}
-    result["weights"] = sum(report["weights"] for report in reports.values())
+    result["weights"] = reports[INTENT]["weights"]  # of one of the two, as the published rows count
     return result | {
         name: published.over_seeds(values) | {"interval": intervals[name]} for name, values in figures.items()
     }
@@ -103,18 +106,19 @@ def _rows(run: str) -> list[dict[str, Any]]:
 
 
 def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
-    """The test metrics of a run under other seeds, as last measured."""
-    report = _measured(f"repeat-{run}", everything, params.finetune(everything, run))
-    return report["seeds"] if report and report["protocol"] == everything.split.protocol else []
+    """The test metrics of a run under other seeds than its own, as last measured."""
+    options = params.finetune(everything, run)
+    report = _measured(f"repeat-{run}", everything, params.written(options, everything.encoder, everything.split))
+    return [seed for seed in report["seeds"] if seed["seed"] != options.seed] if report else []
 
 
-def _measured(name: str, everything: params.Params, options: params.Finetune) -> dict[str, Any] | None:
+def _measured(name: str, everything: params.Params, options: str) -> dict[str, Any] | None:
     """What was measured on demand; None if it never was, or on other data or under other options than params.yaml's."""
     path = ON_DEMAND / f"{name}.json"
     if not path.exists():
         return None
     report = _read(path)
-    same = (report["source"], report["options"]) == (everything.data.source, params.written(options))
+    same = (report["source"], report["options"]) == (everything.data.source, options)
     return report if same else None
 
 

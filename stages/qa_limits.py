@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import files, params
+from pipelines import files, params, squad
 from pipelines.errors import InputError
 from pipelines.tasks import qa
 from stages.command import command
@@ -39,11 +39,11 @@ def qa_limits(run: str) -> None:
 def _cases() -> list[dict[str, str]]:
     try:
         cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{QUESTIONS}: {' '.join(str(error).split())}; restore the file") from None
-    for number, case in enumerate(cases if isinstance(cases, list) else [None]):
+    for number, case in enumerate(cases if cases and isinstance(cases, list) else [None]):
         whole = isinstance(case, dict) and set(case) == {"kind", "text", "question", "right"}
-        if not whole or case["kind"] not in WHY or not all(isinstance(value, str) for value in case.values()):
+        if not whole or not all(isinstance(value, str) for value in case.values()) or case["kind"] not in WHY:
             raise InputError(
                 f"{QUESTIONS}: entry {number}: needs kind ({', '.join(WHY)}), text, question and right as text; mend it"
             )
@@ -54,7 +54,7 @@ def _why(case: dict[str, str]) -> str:
     """Why the model's answer cannot be right, from what it answered."""
     if not case["answer"]:
         return "refused, as no span of the text answers it"
-    if case["answer"].lower() == case["right"]:
+    if squad.exact_match(case["answer"], case["right"]):
         return "right after all: a span of the text happens to say it"
     return WHY[case["kind"]]
 

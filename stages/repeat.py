@@ -29,7 +29,7 @@ def repeat(run: str) -> None:
         "source": everything.data.source,
         "protocol": everything.split.protocol,
         "split": "test",
-        "options": params.written(options),
+        "options": params.written(options, everything.encoder, everything.split),
         "seeds": results,
     }
     files.write_json(REPORTS / f"repeat-{run}.json", report)

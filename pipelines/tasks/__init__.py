@@ -1,12 +1,13 @@
 """The tasks by name. Each module offers the same five functions:
 
-- `build(base, rows)`: base model folder -> model with the task's new layer, its labels in the config
-- `encode(rows, tokenizer, model)`: rows -> features, one dict of model inputs a row
+- `build(base, rows, options)`: base model folder -> model with the task's new layer, its labels in the config
+- `encode(rows, tokenizer, model, training)`: rows -> features, dicts of model inputs; one a row, in qa one a question
 - `decode(logits, features, rows, model)`: logits -> predictions in the corpus's own terms
 - `score(predictions, rows)`: predictions and gold -> metrics; the one named `BEST` chooses the epoch
 - `plots(predictions, rows)`: pairs of actual and predicted label, for DVC's confusion matrix
 
-and says `is_right(prediction, row)`, and which model it takes (`AUTO_CLASS`).
+and says `is_right(prediction, row)`, which model it takes (`AUTO_CLASS`), and its `LABELS` and `OUTPUTS`. A task with a
+threshold also has `calibrate(logits, features, rows, model)`, which sets it on validation.
 """
 
 import importlib

@@ -54,7 +54,7 @@ def read_questions(path: Path) -> dict[str, str]:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path.name}: {' '.join(str(error).split())}; restore the file") from None
     if not isinstance(content, dict):
         raise InputError(f"{path.name}: expected `label: question` lines; mend the file")
@@ -73,15 +73,15 @@ def read_questions(path: Path) -> dict[str, str]:
 def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
     """Model inputs of each question on each utterance; where the text is too long, in several windows.
 
-    Evaluation asks every slot that belongs to the utterance's intent. Training asks those that the utterance has, and
-    of the others a share (`unanswerable_rate` of the config), drawn by seed. Each feature also has `row`, `label`, and
-    `offsets`: for each piece its characters in the text, or None outside of it.
+    Evaluation asks every slot that the utterance's intent has in train, and those that the utterance has. Training asks
+    the latter, and of the others a share (`unanswerable_rate` of the config), drawn by seed. Each feature also has
+    `row`, `label`, and `offsets`: for each piece its characters in the text, or None outside of it.
     """
     config = model.config
     pairs = [
         (n, label)
         for n, row in enumerate(rows)
-        for label in config.asked[row["intent"]]
+        for label in sorted({*config.asked.get(row["intent"], []), *(slot["label"] for slot in row["slots"])})
         if not training or _gold(row, label) or _draw(config, row["id"], label) < config.unanswerable_rate
     ]
     features = []
@@ -248,8 +248,14 @@ def _spans(
 
 
 def pipeline(folder: Path) -> Callable[[str, str], dict[str, Any]]:
-    """A function of question and context on the model in `folder`, in place of transformers' former pipeline."""
+    """A function of question and context on the model in `folder`, in place of transformers' former pipeline.
+
+    Raises:
+        InputError: the folder holds no model of this task.
+    """
     model, tokenizer = encoders.load_model(AUTO_CLASS, folder), encoders.load_tokenizer(folder)
+    if not hasattr(model.config, "null_threshold"):
+        raise InputError(f"{folder}: not a model of the task qa; name one")
     return lambda question, context: answer(question, context, model, tokenizer)
 
 
@@ -274,10 +280,11 @@ def answer(question: str, text: str, model: Any, tokenizer: Any) -> dict[str, An
     refused = best["margin"] < model.config.null_threshold
     if refused:
         best |= {"answer": "", "start": 0, "end": 0}
-    score = max(
+    scores = [
         _probability(start, end, feature["offsets"], None if refused else best)
         for (start, end), feature in zip(logits, features, strict=True)
-    )
+    ]
+    score = min(scores) if refused else max(scores)  # there is no answer only if no window has one
     return {"answer": best["answer"], "score": score, "start": best["start"], "end": best["end"]}
 
 

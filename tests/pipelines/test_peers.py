@@ -91,8 +91,16 @@ def test_spans_of_a_predictions_row_are_counted():
         ("nothing", "entry 0"),
         ("[", "literature.yaml"),
         (
-            "- {model: x, kind: joint, encoder: y, weights: 1, intent: 980, slots: 1, frame: 1, source: z}",
-            "entry 0: intent: expected a percentage",
+            "- {model: x, kind: joint, encoder: , weights: 1, intent: 980, slots: 1, frame: 1, source: , definition: }",
+            "entry 0: intent: expected a number from 0 to 100",
+        ),
+        (
+            "- {model: x, kind: joint, encoder: , weights: 1, intent: 98, slots: , frame: 1, source: , definition: }",
+            "entry 0: slots: expected a number",
+        ),
+        (
+            "- {model: x, kind: jiont, encoder: , weights: 1, intent: 98, slots: 1, frame: 1, source: , definition: }",
+            "entry 0: kind: expected joint or pair",
         ),
     ],
 )

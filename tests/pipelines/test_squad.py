@@ -68,6 +68,16 @@ def test_the_best_span_is_that_of_an_exhaustive_search(number):
     assert squad.best_span(start, end, context, n_best=12, longest=3) == pytest.approx(expected)
 
 
+def test_where_none_of_the_best_pairs_is_valid_all_are_tried():
+    start, end = np.array([0.0, 1.0, 2.0, 8.5]), np.array([9.0, 2.0, 1.0, 0.0])
+    assert squad.best_span(start, end, [0, 1, 2, 3], n_best=1, longest=4) == (9.0, 0, 0)
+
+
+def test_a_part_without_questions_has_no_figure():
+    result = squad.score([(answer("noon"), [answer("noon")])])
+    assert (result["answerable_f1"], result["unanswerable_accuracy"]) == (1, None)
+
+
 @given(st.integers(0, 10_000))
 def test_the_threshold_is_the_best_there_is(number):
     draw = np.random.default_rng(number)

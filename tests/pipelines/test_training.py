@@ -88,6 +88,16 @@ def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
         np.testing.assert_allclose(inference.predict(model, [feature], task.OUTPUTS)[0], logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["full", "head"])
+def test_the_kept_threshold_is_that_of_the_kept_model(rows, tiny_encoder, tmp_path, mode):
+    model = run(rows, tiny_encoder, tmp_path / "c", "qa", mode).model
+    kept = model.config.null_threshold
+    task = tasks.get("qa")
+    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    task.calibrate(inference.predict(model, features, task.OUTPUTS), features, rows["validate"], model)
+    assert kept == pytest.approx(model.config.null_threshold, abs=1e-4)
+
+
 def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path):
     first, again, other = (run(rows, tiny_encoder, tmp_path / "c", seed=seed) for seed in (1, 1, 2))
     assert digest(first.model) == digest(again.model) != digest(other.model)
@@ -131,14 +141,15 @@ def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
     assert digest(plain.model, ["crf"]) != digest(changed.model, ["crf"])
 
 
-def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder):
+def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder, tmp_path):
     model = tasks.get("joint").build(tiny_encoder, rows["train_full"], Finetune(task="joint", mode="full"))
     depths = {name: training._depths(model)[parameter] for name, parameter in model.named_parameters()}
     assert depths["slot_classifier.weight"] == depths["bert.pooler.dense.bias"] == 0
     assert depths["bert.encoder.layer.1.output.dense.weight"] == 1
     assert depths["bert.encoder.layer.0.output.dense.weight"] == 2
     assert depths["bert.embeddings.word_embeddings.weight"] == depths["bert.embeddings.LayerNorm.bias"] == 3
-    trainer = training._Trainer(model, training.TrainingArguments(output_dir="unused", use_cpu=True, learning_rate=1.0))
+    arguments = training.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, learning_rate=1.0)
+    trainer = training._Trainer(model, arguments)
     trainer.layer_decay = 0.5
     rates = {id(p): group["lr"] for group in trainer.create_optimizer().param_groups for p in group["params"]}
     assert {name: rates[id(p)] for name, p in model.named_parameters()} == {n: 0.5**d for n, d in depths.items()}
