@@ -55,7 +55,7 @@ def few_shot() -> str:
 
 def levers() -> str:
     """What each change brought on validation; experiments that were run once, see README.md."""
-    with (ROOT / "metrics/on_demand/levers.csv").open(encoding="utf-8", newline="") as file:
+    with (ROOT / "metrics/levers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     lines = ["| change | frame accuracy | slot F1 | intent accuracy |", "| --- | ---: | ---: | ---: |"]
     lines += [
