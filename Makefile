@@ -9,12 +9,13 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/installed  ## make .venv and install the pinned requirements
+setup: .venv/installed  ## make .venv, install the pinned requirements and the command snips
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS cannot be had

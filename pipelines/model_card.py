@@ -9,20 +9,21 @@ _USE = {
     "slots": ("token-classification", "AutoModelForTokenClassification"),
     "qa": ("question-answering", "AutoModelForQuestionAnswering"),
     "joint": ("token-classification", "JointBert"),
+    "generation": ("text-generation", "GPT2LMHeadModel"),
 }
+_LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "apache-2.0", "scratch": "cc0-1.0"}
 
 _CARD = """\
 ---
 license: {licence}
 language: [en]
-base_model: {base}
-pipeline_tag: {tag}
+{base_model}pipeline_tag: {tag}
 library_name: transformers
 ---
 
 # {run}
 
-`{base}` fine-tuned for `{task}` ({mode}) on {data}.
+{start} fine-tuned for `{task}` ({mode}) on {data}.
 
 | | |
 | --- | --- |
@@ -43,11 +44,13 @@ tokenizer = AutoTokenizer.from_pretrained("data/models/{run}")
 
 
 def model_card(run: str, source: str, encoder: Encoder, options: Finetune, facts: dict[str, Any]) -> str:
-    """Markdown with YAML header for the folder of the run."""
+    """Markdown with YAML header for the folder of the run, which began from `encoder`."""
     tag, auto_class = _USE[options.task]
+    scratch = encoder.name == "scratch"
     return _CARD.format(
-        licence="apache-2.0" if encoder.name == "sentence-transformers/all-MiniLM-L6-v2" else "unknown",
-        base=encoder.name,
+        licence=_LICENCES.get(encoder.name, "unknown"),
+        base_model="" if scratch else f"base_model: {encoder.name}\n",
+        start="A small GPT-2 from random weights" if scratch else f"`{encoder.name}`",
         tag=tag,
         run=run,
         task=options.task,

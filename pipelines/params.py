@@ -1,7 +1,7 @@
 """params.yaml -> frozen, validated models. An unknown or wrong key fails with its path in the file."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -10,6 +10,7 @@ from pipelines.errors import InputError
 
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 
 # option of a run -> the one task that has it
 TASK_OPTIONS = {"unanswerable_rate": "qa"} | dict.fromkeys(
@@ -42,6 +43,7 @@ class Split(_Model):
 class Encoder(_Model):
     """A base model by Hugging Face name (or local folder), revision and checksum of its weights."""
 
+    section: ClassVar[str] = "encoder"
     name: str = Field(min_length=1)
     revision: str = Field(min_length=1)
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
@@ -99,6 +101,84 @@ class Repeat(_Model):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
 
 
+class Scratch(_Model):
+    """Sizes of a GPT-2 from random weights, by the names of `transformers.GPT2Config`."""
+
+    vocab_size: int = Field(gt=256)
+    n_positions: int = Field(gt=1)
+    n_embd: int = Field(gt=0)
+    n_layer: int = Field(gt=0)
+    n_head: int = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "Scratch":
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        return self
+
+
+class Decoder(Encoder):
+    """The base decoder: `scratch`, or a GPT-2 by name as for the encoder."""
+
+    section: ClassVar[str] = "decoder"
+    scratch: Scratch
+
+
+class TuneDecoder(Finetune):
+    """How the decoder learns to write utterances: every weight, and at one rate for all layers."""
+
+    task: Literal["generation"] = "generation"
+    mode: Literal["full"] = "full"
+    layer_decay: Literal[1.0] = 1.0
+
+
+class Strategies(_Model):
+    """Sampling strategies of `pipelines.generation`, each with its one number; those left out are not sampled."""
+
+    greedy: Literal[1] | None = None
+    beam: int | None = Field(default=None, gt=1)
+    temperature: float | None = Field(default=None, gt=0)
+    top_k: int | None = Field(default=None, gt=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    typical: float | None = Field(default=None, gt=0, lt=1)
+    min_p: float | None = Field(default=None, gt=0, lt=1)
+
+    def listed(self) -> dict[str, float]:
+        """Strategy -> its number, of those that are to be sampled."""
+        return {name: value for name, value in self if value is not None}
+
+
+class Generate(_Model):
+    """What the tuned decoder writes."""
+
+    n: int = Field(gt=0)
+    seed: int = Field(ge=0)
+    max_new_pieces: int = Field(gt=0)
+    strategies: Strategies
+
+
+class Judge(_Model):
+    """The n-gram model that the decoder is set beside."""
+
+    ngram_order: int = Field(gt=1)
+
+
+class Augment(_Model):
+    """Few utterances, with and without what a decoder writes after them; and which sizes `dvc repro` measures."""
+
+    run: list[Count]
+    draws: int = Field(gt=0)
+    seed: int = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+    samples: int = Field(gt=0)
+    sure: Share
+    keep: int = Field(gt=0)
+    classifier: Finetune
+    decoder: TuneDecoder
+
+
 class Params(_Model):
     """All of params.yaml."""
 
@@ -108,6 +188,11 @@ class Params(_Model):
     finetune: dict[RunName, Finetune]
     repeat: Repeat
     few_shot: FewShot
+    decoder: Decoder
+    tune_decoder: TuneDecoder
+    generate: Generate
+    judge: Judge
+    augment: Augment
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -150,9 +235,25 @@ def few_shot(params: Params, size: str) -> FewShotSize:
     return _block(params.few_shot.sizes, f"few_shot.sizes.{size}", size)
 
 
-def written(options: Finetune, *others: Split | Encoder) -> str:
+def strategy(name: str, value: float | None) -> float:
+    """The number of a sampling strategy, once checked.
+
+    Raises:
+        InputError: there is no such strategy, it has no number, or one out of range.
+    """
+    if name not in Strategies.model_fields:
+        raise InputError(f"strategy {name}: there is no such; there are: {', '.join(Strategies.model_fields)}")
+    if value is None:
+        raise InputError(f"strategy {name}: not under generate.strategies of params.yaml; give it a --value")
+    try:
+        return Strategies.model_validate({name: value}).listed()[name]
+    except ValidationError as error:
+        raise InputError(f"strategy {name}: {error.errors()[0]['msg']} (got {value}); give another --value") from None
+
+
+def written(options: Finetune | Augment, *others: Split | Encoder) -> str:
     """All options but the seed as one line, to tell whether a result was measured under the same."""
-    return " ".join([options.model_dump_json(exclude={"seed"}), *(other.model_dump_json() for other in others)])
+    return " ".join([options.model_dump_json(exclude={"run", "seed"}), *(other.model_dump_json() for other in others)])
 
 
 def _block(blocks: dict[str, Any], path: str, name: str) -> Any:

@@ -33,10 +33,7 @@ def read_literature(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file is broken, or an entry lacks a key or has a figure that is none.
     """
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}; restore the file") from None
+    rows = _yaml(path)
     for number, row in enumerate(rows if isinstance(rows, list) else [None]):
         if not isinstance(row, dict) or set(row) != KEYS:
             raise InputError(f"{path}: entry {number}: needs exactly {', '.join(sorted(KEYS))}; mend it")
@@ -47,6 +44,26 @@ def read_literature(path: Path) -> list[dict[str, Any]]:
             if not empty and not (isinstance(row[name], float | int) and 0 <= row[name] <= most):
                 raise InputError(f"{path}: entry {number}: {name}: expected a number from 0 to {most:,.0f}; mend it")
     return rows
+
+
+def read_augmentation(path: Path) -> dict[str, float]:
+    """Published accuracies, in percent, by what was added to the few utterances.
+
+    Raises:
+        InputError: the file is broken, or has something else.
+    """
+    figures = _yaml(path)
+    known = isinstance(figures, dict) and all(isinstance(value, float | int) for value in figures.values())
+    if not known or not all(0 <= value <= 100 for value in figures.values()):
+        raise InputError(f"{path}: expected lines `name: percent`; mend it")
+    return figures
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}; restore the file") from None
 
 
 def over_seeds(values: list[float]) -> dict[str, Any]:

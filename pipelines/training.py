@@ -79,6 +79,7 @@ def train(
         train_dataset=train_features,
         eval_dataset=validation_features or None,
         compute_metrics=validate,
+        preprocess_logits_for_metrics=getattr(task, "reduce", None),
     )
     trainer.layer_decay = options.layer_decay
     if options.ema:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pipelines import dataset, encoders, files, params, tasks, training
@@ -21,33 +22,48 @@ def finetune(run: str) -> None:
     everything = params.load()
     options = params.finetune(everything, run)
     tokenizer = encoders.load_tokenizer(BASE)
-    trained = train(run, options, tokenizer)
+    save(run, everything, everything.encoder, options, tokenizer, train(run, options, tokenizer))
+
+
+def train(name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
+    """Train by `options` on the split; `name` tells unfinished runs apart."""
+    return train_task(tasks.get(options.task), BASE, name, options, tokenizer)
+
+
+def train_task(task: ModuleType, base: Path, name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
+    """Train the model in `base` for `task` on the split."""
+    rows = {part: dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "validation")}
+    training.seed(options.seed)
+    model = task.build(base, rows["train"], options)
+    checkpoints = _checkpoints(name, base, repr(options))
+    return training.train(task, options, model, tokenizer, rows["train"], rows["validation"], checkpoints)
+
+
+def save(
+    run: str,
+    everything: params.Params,
+    base: params.Encoder,
+    options: params.Finetune,
+    tokenizer: Any,
+    trained: training.Trained,
+) -> None:
+    """Write data/models/<run> and its curves."""
     source = everything.data.source
     with files.whole(MODELS / run) as folder:
         trained.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         facts = {"run": run, "source": source, "task": options.task, "mode": options.mode} | trained.facts
         files.write_json(folder / "training.json", facts)
-        files.write_text(folder / "README.md", model_card(run, source, everything.encoder, options, trained.facts))
+        files.write_text(folder / "README.md", model_card(run, source, base, options, trained.facts))
     for name, curve in (("train", trained.train_curve), ("validation", trained.validation_curve)):
         files.write_csv(PLOTS / run / f"{name}.csv", curve, list(curve[0]))
 
 
-def train(name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
-    """Train by `options` on the split; `name` tells unfinished runs apart."""
-    rows = {part: dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "validation")}
-    task = tasks.get(options.task)
-    training.seed(options.seed)
-    model = task.build(BASE, rows["train"], options)
-    checkpoints = _checkpoints(name, repr(options))
-    return training.train(task, options, model, tokenizer, rows["train"], rows["validation"], checkpoints)
-
-
-def _checkpoints(run: str, options: str) -> Path:
+def _checkpoints(run: str, base: Path, options: str) -> Path:
     """Folder of the unfinished run, outside its outputs; keyed by all that goes into the run."""
     key = hashlib.sha256(options.encode())
     code = [path for path in Path("pipelines").rglob("*") if path.suffix in (".py", ".yaml")]
-    for path in sorted([*code, *(BASE / name for name in encoders.FILES), *SPLITS.glob("*.parquet")]):
+    for path in sorted([*code, *(base / name for name in encoders.FILES), *SPLITS.glob("*.parquet")]):
         if not path.is_file():
             continue  # a tokenizer can lack some
         key.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Set our figures beside the literature's, and our few-shot figures beside those of the vendors of 2017."""
+"""Set our figures beside the literature's, and what was measured on demand beside the vendors of 2017 and others."""
 
 import json
 from pathlib import Path
@@ -6,23 +6,24 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines import benchmark_2017, files, params, snips
+from pipelines import augmentation, benchmark_2017, files, params, snips
 from pipelines import peers as published
 from pipelines.errors import InputError
 from stages.command import command
 
 LITERATURE = Path("data/peers/literature.yaml")
+AUGMENTATION = Path("data/peers/augmentation.yaml")
 RAW = Path("data/raw")
 PREDICTIONS = Path("data/predictions")
 ON_DEMAND = Path("metrics/on_demand")
 REPORT = Path("metrics/peers.json")
-PLOT = Path("metrics/plots/few_shot.csv")
+PLOTS = Path("metrics/plots")
 PAGES = Path("data/comparison")
 JOINT, INTENT, SLOTS = "joint-full", "intent-full", "slots-full"  # the runs that stand beside the literature
 
 
 def peers() -> None:
-    """Make metrics/peers.json, metrics/plots/few_shot.csv and data/comparison; print the tables."""
+    """Make metrics/peers.json, metrics/plots/{few_shot,augment}.csv and data/comparison; print the tables."""
     everything = params.load()
     report: dict[str, Any] = {"source": everything.data.source, "protocol": everything.split.protocol}
     rows = published.read_literature(LITERATURE)
@@ -40,14 +41,26 @@ def peers() -> None:
         few_shot["ours"] = {size: report["slot_f1"] for size, report in reports.items() if report}
         few_shot |= {vendor: _vendor(patterns) for vendor, patterns in benchmark_2017.VENDORS.items()}
         report["few_shot"] = few_shot
+    augmented = _augmented(everything)
+    report["augmentation"] = augmented
     files.write_json(REPORT, report)
     points = [
         {"system": system, "utterances": benchmark_2017.utterances(size), "slot_f1": value}
         for system, values in few_shot.items()
         for size, value in values.items()
     ]
-    files.write_csv(PLOT, points, ["system", "utterances", "slot_f1"])
-    pages = {"literature": published.literature_page(ours, rows), "few_shot": published.few_shot_page(few_shot)}
+    files.write_csv(PLOTS / "few_shot.csv", points, ["system", "utterances", "slot_f1"])
+    points = [
+        {"system": f"{name} GPT-2", "utterances": measured["per_intent"], "accuracy": measured[name]}
+        for name in ("without", "with")
+        for measured in augmented
+    ]
+    files.write_csv(PLOTS / "augment.csv", points, ["system", "utterances", "accuracy"])
+    pages = {
+        "literature": published.literature_page(ours, rows),
+        "few_shot": published.few_shot_page(few_shot),
+        "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION)),
+    }
     with files.whole(PAGES) as folder:
         folder.mkdir()
         for name, page in pages.items():
@@ -110,6 +123,13 @@ def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
     options = params.finetune(everything, run)
     report = _measured(f"repeat-{run}", everything, params.written(options, everything.encoder, everything.split))
     return [seed for seed in report["seeds"] if seed["seed"] != options.seed] if report else []
+
+
+def _augmented(everything: params.Params) -> list[dict[str, Any]]:
+    """What `augment` measured last at each size, fewest utterances first."""
+    written = params.written(everything.augment, everything.encoder, everything.decoder, everything.split)
+    found = [_measured(path.stem, everything, written) for path in ON_DEMAND.glob("augment-*.json")]
+    return sorted((report for report in found if report), key=lambda report: report["per_intent"])
 
 
 def _measured(name: str, everything: params.Params, options: str) -> dict[str, Any] | None:

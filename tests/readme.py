@@ -20,7 +20,7 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-        item = "<size>" if name == "few_shot" else "<run>"
+        item = "<run>" if name in ("finetune", "evaluate", "repeat") else "<size>"
         title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out

