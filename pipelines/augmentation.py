@@ -66,7 +66,7 @@ def page(reports: list[dict[str, Any]], published: dict[str, float]) -> str:
         "",
         f"With what was written, accuracy is higher in {sum(gain > 0 for gain in gains)} of {len(gains)} draws.",
         "",
-        "Published, with 1 % of SNIPS, in percent (Kumar et al. 2020, arXiv:2003.02245v1; their decoder is pre-trained):",
+        "Published, with 1 % of SNIPS, in percent (Kumar et al. 2020, arXiv:2003.02245v1; pre-trained decoder):",
         ", ".join(f"{name} {value}" for name, value in published.items()) + ".",
     ]
     return "\n".join(lines) + "\n"

@@ -71,9 +71,7 @@ def generate(
     """
     _check(tokenizer, intent)
     if strategy == "beam" and value < n:
-        raise InputError(
-            f"strategy beam: {value} beams give {value} utterances, {n} are asked for; ask for fewer, or for more beams"
-        )
+        raise InputError(f"strategy beam: {n} utterances of {value} beams; ask for fewer, or for more beams")
     begin = [tokenizer.convert_tokens_to_ids(control(intent))]
     if prompt:
         begin += tokenizer(f" {prompt}")["input_ids"]

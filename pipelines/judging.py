@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from pipelines import diversity, inference
+from pipelines.params import Strategies
 from pipelines.snips import Utterance
 from pipelines.tasks import intent as intent_task
 from pipelines.tasks import slots as slots_task
@@ -70,7 +71,8 @@ def measure(samples: list[dict[str, Any]], known: diversity.Known, judge: Judge)
 
 def table(report: dict[str, Any]) -> str:
     """Markdown table of metrics/generation.json: real utterances, n-grams, then each strategy."""
-    rows = {"real utterances": report["real"], "n-grams": report["ngram"]} | report["strategies"]
+    rows = {"real utterances": report["real"], "n-grams": report["ngram"]}
+    rows |= {name: report["strategies"][name] for name in Strategies.model_fields if name in report["strategies"]}
     lines = [f"| | {' | '.join(COLUMNS)} |", "| --- " + "| ---: " * len(COLUMNS) + "|"]
     lines += [
         f"| {name} | {' | '.join(format(row[key], form) for key, form in COLUMNS.values())} |"

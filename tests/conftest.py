@@ -67,6 +67,12 @@ def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch)
         content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
             run["epochs"] = 1
+        content["decoder"]["scratch"] |= {"vocab_size": 400, "n_embd": 32, "n_layer": 2, "n_head": 2}
+        content["generate"] |= {"n": 3, "max_new_pieces": 12}
+        content["generate"]["strategies"]["beam"] = 3
+        content["augment"] |= {"draws": 1, "samples": 5, "sure": 0.01}
+        for run in (content["tune_decoder"], content["augment"]["classifier"], content["augment"]["decoder"]):
+            run["epochs"] = 1
 
     edit_params(change)
     return folder

@@ -116,13 +116,15 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
 
     output = dvc("repro")
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
-    assert set(ran(output)) == {"download", "convert", "split", "fetch_encoder", *runs, "qa_limits", "peers", "summary"}
+    written = {"fetch_decoder", "tune_decoder", "generate", "judge"}
+    others = {"download", "convert", "split", "fetch_encoder", "qa_limits", "peers", "summary"}
+    assert set(ran(output)) == {*runs, *written, *others}
     commit()
 
     assert ran(dvc("repro")) == []
 
     output = dvc("exp", "run", "-S", "finetune.slots-full.learning_rate=3e-5")
-    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "peers", "summary"}
+    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", "peers", "summary"}
     # slots may well score 0 after one epoch of a random encoder: the summary must be equal or differ, not be absent
     assert "learning_rate" in dvc("params", "diff")
     assert "learning_rate" in dvc("exp", "show", "--md")

@@ -43,6 +43,13 @@ def test_learning_rate_as_dvc_writes_it_is_a_number(tmp_path):
         ("split.test_share", 1.5),
         ("data.source", "snipz"),
         ("encoder.sha256", "abc"),
+        ("decoder.scratch.n_layer", 0),
+        ("tune_decoder.mode", "head"),
+        ("tune_decoder.layer_decay", 0.9),
+        ("generate.strategies.top_p", 1.4),
+        ("generate.strategies.top_q", 0.9),
+        ("generate.strategies.min_p", 0),
+        ("augment.run", "many"),
         ("colour", "red"),
     ],
 )

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import benchmark_2017, dataset, snips
+from pipelines.params import Strategies
 from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
 
@@ -78,7 +79,45 @@ def test_the_chain_from_download_to_summary(project):
     result = run_stage("stages.peers")
     assert result.returncode == 0, result.stderr
     assert "Our rows are left out" in result.stdout
-    assert files_in("data/comparison") == {"literature.md", "few_shot.md"}
+    assert files_in("data/comparison") == {"literature.md", "few_shot.md", "augmentation.md"}
+
+    prepare("fetch_decoder", "tune_decoder", "generate", "judge")
+    model = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert files_in("data/models/base-decoder") == model
+    assert files_in("data/models/decoder") == model | {"README.md", "training.json"}
+    assert files_in("metrics/plots/decoder") == {"train.csv", "validation.csv"}
+    assert files_in("data/generated") == {"samples.parquet", "samples.md"}
+    samples = pq.read_table("data/generated/samples.parquet").to_pylist()
+    assert list(samples[0]) == ["intent", "strategy", "seed", "text", "log_probability"]
+    assert len(samples) == 7 * 7 * 3
+    assert "NOT SNIPS" in Path("data/generated/samples.md").read_text(encoding="utf-8")
+    judged = json.loads(Path("metrics/generation.json").read_text(encoding="utf-8"))
+    assert judged["source"] == "sample"
+    assert judged["perplexity_per_word"] > 1
+    curve = Path("metrics/plots/decoder/validation.csv").read_text(encoding="utf-8").splitlines()
+    best = dict(zip(curve[0].split(","), curve[-1].split(","), strict=True))
+    assert judged["bits_per_byte"] == pytest.approx(float(best["bits_per_byte"]), rel=1e-4)
+    assert set(judged["strategies"]) == {sample["strategy"] for sample in samples} == set(Strategies.model_fields)
+    for row in (*judged["strategies"].values(), judged["real"], judged["ngram"]):
+        assert row["samples"] == 21
+        assert 0 <= row["intent_recognised"] <= 1
+    assert judged["strategies"]["greedy"]["self_bleu"] == pytest.approx(100)
+    page = Path("data/judgement/generation.md").read_text(encoding="utf-8")
+    assert max(map(len, page.splitlines())) <= 100
+
+    result = run_stage("pipelines.cli", "generate", "--intent", "PlayMusic", "--strategy", "top_p", "-n", "3")
+    assert result.returncode == 0, result.stderr
+    shown = [row["text"] for row in samples if (row["strategy"], row["intent"]) == ("top_p", "PlayMusic")]
+    assert result.stdout.splitlines() == shown
+
+    result = run_stage("stages.augment", "5")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(Path("metrics/on_demand/augment-5.json").read_text(encoding="utf-8"))
+    assert report["source"] == "sample"
+    assert [draw["train_utterances"] for draw in report["draws"]] == [35]
+    assert run_stage("stages.peers").returncode == 0
+    assert "| 5 | " in Path("data/comparison/augmentation.md").read_text(encoding="utf-8")
+    assert len(Path("metrics/plots/augment.csv").read_text(encoding="utf-8").splitlines()) == 3
 
     result = run_stage("stages.summary")
     assert result.returncode == 0, result.stderr
@@ -96,10 +135,11 @@ def test_a_stage_makes_the_same_bytes_twice(project):
         prepare("download", "convert", "split", "fetch_encoder")
         assert run_stage("stages.finetune", "slots-head").returncode == 0
         assert run_stage("stages.evaluate", "slots-head").returncode == 0
+        prepare("fetch_decoder", "tune_decoder", "generate")
         return snapshot("data") | snapshot("metrics")
 
     first = everything()
-    for folder in ("raw", "corpus", "splits", "models", "predictions"):
+    for folder in ("raw", "corpus", "splits", "models", "predictions", "generated"):
         shutil.rmtree(f"data/{folder}")
     assert everything() == first
 
