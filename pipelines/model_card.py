@@ -9,6 +9,7 @@ _USE = {
     "slots": ("token-classification", "AutoModelForTokenClassification"),
     "qa": ("question-answering", "AutoModelForQuestionAnswering"),
     "joint": ("token-classification", "JointBert"),
+    "masked": ("fill-mask", "AutoModelForMaskedLM"),
     "generation": ("text-generation", "GPT2LMHeadModel"),
 }
 _LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "apache-2.0", "scratch": "cc0-1.0"}

@@ -126,6 +126,15 @@ class Decoder(Encoder):
     scratch: Scratch
 
 
+class AdaptEncoder(Finetune):
+    """How the base encoder learns to fill in what is masked in SNIPS: every weight, and a head."""
+
+    task: Literal["masked"] = "masked"
+    mode: Literal["full"] = "full"
+    mask_rate: Share = 0.15
+    mask_copies: int = Field(default=4, gt=0)
+
+
 class TuneDecoder(Finetune):
     """How the decoder learns to write utterances: every weight, and at one rate for all layers."""
 
@@ -165,6 +174,12 @@ class Judge(_Model):
     ngram_order: int = Field(gt=1)
 
 
+class Compare(_Model):
+    """Sentences that encoder and decoder are compared on, each with one `[MASK]`."""
+
+    sentences: list[Annotated[str, StringConstraints(pattern=r"^[^\[]*\S *\[MASK\][^\[]*$")]] = Field(min_length=1)
+
+
 class Augment(_Model):
     """Few utterances, with and without what a decoder writes after them; and which sizes `dvc repro` measures."""
 
@@ -185,6 +200,7 @@ class Params(_Model):
     data: Data
     split: Split
     encoder: Encoder
+    adapt_encoder: AdaptEncoder
     finetune: dict[RunName, Finetune]
     repeat: Repeat
     few_shot: FewShot
@@ -192,6 +208,7 @@ class Params(_Model):
     tune_decoder: TuneDecoder
     generate: Generate
     judge: Judge
+    compare: Compare
     augment: Augment
 
 

@@ -71,7 +71,7 @@ def test_every_stage_is_described_and_keeps_the_run_cache():
 def test_artifacts_are_outputs_of_runs():
     for name, artifact in DVC["artifacts"].items():
         assert artifact["path"] == f"data/models/{name}"
-        assert name in (*RUNS, "decoder")
+        assert name in (*RUNS, "adapted-encoder", "decoder")
 
 
 def dvc(*arguments: str, ok: bool = True) -> str:
@@ -116,7 +116,7 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
 
     output = dvc("repro")
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
-    written = {"fetch_decoder", "tune_decoder", "generate", "judge"}
+    written = {"fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "compare_bert_gpt"}
     others = {"download", "convert", "split", "fetch_encoder", "qa_limits", "peers", "summary"}
     assert set(ran(output)) == {*runs, *written, *others}
     commit()

@@ -1,0 +1,172 @@
+"""BERT and GPT-2 side by side on the same sentences and questions: one page of measured facts."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pipelines import comparison, encoders, files, generation, language_model, masked_lm, params
+from pipelines.snips import INTENTS
+from stages.command import command
+
+ENCODER = Path("data/models/adapted-encoder")
+DECODER = Path("data/models/decoder")
+LIMITS = Path("metrics/qa_limits.json")
+REPORT = Path("metrics/compare_bert_gpt.json")
+PAGE = Path("data/bert_gpt")
+TOP = 5  # pieces shown
+ANSWER = 8  # pieces, longest generated answer
+
+_PAGE = """\
+# BERT and GPT-2 side by side
+
+The encoder is `{encoder_name}` with a head for masked words, the decoder `{decoder_name}`; both were tuned on {data}.
+
+## What each sees
+
+Attention to pieces further on, over all layers and heads of the {count} sentences below. GPT-2 masks it: above the
+diagonal there is nothing. BERT looks both ways.
+
+| | largest weight ahead | share of all attention ahead |
+| --- | ---: | ---: |
+| BERT | {encoder[largest_ahead]:.3f} | {encoder[share_ahead]:.3f} |
+| GPT-2 | {decoder[largest_ahead]:.3f} | {decoder[share_ahead]:.3f} |
+
+## Fill in, or go on
+
+BERT fills in the mask and sees both sides of it. GPT-2 goes on after what stands before it, for the intent named.
+
+| sentence | BERT | intent | GPT-2 |
+| --- | --- | --- | --- |
+{sentences}
+
+## Extract, or generate an answer
+
+The questions of the limits page, which no single span answers. `qa-full` points at a span or refuses; GPT-2 goes on
+after text and question (greedy, at most {answer} pieces), for the intent under which it finds the text likeliest. It
+has seen utterances and never an answer. Right: {answers[extractive]} of {answers[questions]} extracted,
+{answers[generated]} of {answers[questions]} generated.
+
+| question on text | right | extracted | generated |
+| --- | --- | --- | --- |
+{questions}
+
+## What it costs
+
+Multiply-adds by PyTorch's counter. To write {steps} pieces, GPT-2 needs {written[with_cache]:.1f} M with the key/value
+cache and {written[without_cache]:.1f} M without.
+
+| | weights | multiply-adds a piece |
+| --- | ---: | ---: |
+| BERT | {encoder[weights]:,} | {encoder[multiply_adds_per_piece]:,} |
+| GPT-2 | {decoder[weights]:,} | {decoder[multiply_adds_per_piece]:,} |
+"""
+
+
+def compare_bert_gpt() -> None:
+    """Make metrics/compare_bert_gpt.json and the page data/bert_gpt/page.md; print speeds, which are not stored."""
+    everything = params.load()
+    sentences = everything.compare.sentences
+    encoder = (encoders.load_model(masked_lm.AUTO_CLASS, ENCODER), encoders.load_tokenizer(ENCODER))
+    decoder = (encoders.load_model(language_model.AUTO_CLASS, DECODER), encoders.load_tokenizer(DECODER))
+    filled = [
+        {
+            "sentence": sentence,
+            "intent": (name := comparison.likeliest_intent(*decoder, _plain(sentence), list(INTENTS))),
+            "bert": comparison.fill_in(*encoder, sentence, TOP),
+            "gpt2": comparison.go_on(*decoder, sentence, name, TOP),
+        }
+        for sentence in sentences
+    ]
+    cases = [_answer(case, *decoder) for case in json.loads(LIMITS.read_text(encoding="utf-8"))["cases"]]
+    report = {
+        "source": everything.data.source,
+        "sentences": filled,
+        "answers": {
+            "questions": len(cases),
+            "extractive": sum(comparison.answered(case["extracted"], case["right"]) for case in cases),
+            "generated": sum(comparison.answered(case["generated"], case["right"]) for case in cases),
+            "cases": cases,
+        },
+        "encoder": _facts(*encoder, [_plain(sentence) for sentence in sentences]),
+        "decoder": _facts(
+            *decoder, [f"{language_model.control(row['intent'])} {_plain(row['sentence'])}" for row in filled]
+        ),
+        "written": comparison.writing_cost(*decoder, ANSWER),
+    }
+    files.write_json(REPORT, report)
+    with files.whole(PAGE) as folder:
+        folder.mkdir()
+        files.write_text(folder / "page.md", _page(report, everything))
+    _print_speeds(encoder, decoder, sentences)
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(sentence.replace(comparison.MASK, " ").split())
+
+
+def _facts(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, float]:
+    inputs = [tokenizer(text, return_tensors="pt") for text in texts]
+    cost = sum(comparison.multiply_adds(model, one) for one in inputs)
+    model.set_attn_implementation("eager")
+    ahead = [comparison.attention_ahead(model, one) for one in inputs]
+    return {
+        "weights": model.num_parameters(),
+        "multiply_adds_per_piece": round(cost / sum(one["input_ids"].numel() for one in inputs)),
+        "largest_ahead": max(one["largest"] for one in ahead),
+        "share_ahead": sum(one["share"] for one in ahead) / len(ahead),
+    }
+
+
+def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
+    prompt = " ".join(f"{case['text']} {case['question']}".split())
+    intent = comparison.likeliest_intent(model, tokenizer, case["text"], list(INTENTS))
+    (row,) = generation.generate(model, tokenizer, intent, "greedy", 1, 1, 0, ANSWER, prompt)
+    names = ("text", "question", "right")
+    return {name: case[name] for name in names} | {
+        "extracted": case["answer"],
+        "generated": row["text"].removeprefix(prompt).strip(),
+    }
+
+
+def _page(report: dict[str, Any], everything: params.Params) -> str:
+    def shown(pieces: list[dict[str, Any]]) -> str:
+        return ", ".join(f"`{one['piece'] or ' '}` {one['probability']:.2f}" for one in pieces)
+
+    sentences = [
+        f"| {row['sentence']} | {shown(row['bert'])} | {row['intent']} | {shown(row['gpt2'])} |"
+        for row in report["sentences"]
+    ]
+    questions = [
+        f"| {case['text']} — {case['question']} | {case['right']} | {case['extracted'] or '(refused)'} "
+        f"| {case['generated'] or '(nothing)'} |"
+        for case in report["answers"]["cases"]
+    ]
+    return _PAGE.format(
+        encoder_name=everything.encoder.name,
+        decoder_name=everything.decoder.name,
+        data="SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS",
+        count=len(sentences),
+        sentences="\\n".join(sentences),
+        questions="\\n".join(questions),
+        answer=ANSWER,
+        steps=ANSWER,
+        **{name: report[name] for name in ("encoder", "decoder", "answers")},
+        written={name: value / 1e6 for name, value in report["written"].items()},
+    )
+
+
+def _print_speeds(encoder: tuple[Any, Any], decoder: tuple[Any, Any], sentences: list[str]) -> None:
+    """Speeds of this machine, now: to be seen, and in no output."""
+    start = time.perf_counter()
+    for sentence in sentences:
+        comparison.fill_in(*encoder, sentence, TOP)
+    filled = time.perf_counter()
+    rows = generation.generate(*decoder, INTENTS[0], "top_p", 0.9, generation.BATCH, 0, ANSWER)
+    written = time.perf_counter()
+    print(f"BERT fills in {len(sentences) / (filled - start):.0f} sentences a second, one by one; ", end="")
+    print(f"GPT-2 writes {len(rows) * ANSWER / (written - filled):.0f} pieces a second, {len(rows)} texts at once.")
+
+
+if __name__ == "__main__":
+    command(compare_bert_gpt)
