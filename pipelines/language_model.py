@@ -31,6 +31,8 @@ def scratch(sizes: Scratch, texts: list[str]) -> tuple[Any, Any]:
     end = tokenizer.eos_token_id
     shape = sizes.model_dump(include={"n_positions", "n_embd", "n_layer", "n_head"})
     torch.manual_seed(sizes.seed)
+    # the same function as GPT-2's `gelu_new`, in one kernel: a step takes a tenth less
+    shape["activation_function"] = "gelu_pytorch_tanh"
     config = GPT2Config(vocab_size=len(tokenizer), bos_token_id=end, eos_token_id=end, **shape, **shared)
     return GPT2LMHeadModel(config), tokenizer
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from pipelines import augmentation, judging
 from pipelines.peers import few_shot_table, literature_table, read_literature
 from pipelines.summary import table
 
@@ -66,6 +67,11 @@ def levers() -> str:
     return "\n".join(lines)
 
 
+def augmented() -> str:
+    """What GPT-2 adds to few utterances."""
+    return augmentation.table(_metrics("peers")["augmentation"])
+
+
 def _metrics(name: str) -> dict:
     return json.loads((ROOT / f"metrics/{name}.json").read_text(encoding="utf-8"))
 
@@ -77,6 +83,8 @@ PARTS = {
     "pair": lambda: literature("pair"),
     "few_shot": few_shot,
     "levers": levers,
+    "generation": lambda: judging.table(_metrics("generation")),
+    "augmentation": augmented,
 }
 
 

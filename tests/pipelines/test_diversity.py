@@ -1,6 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
-from pipelines import augmentation, diversity
+from pipelines import augmentation, diversity, judging
 
 
 def test_distinct_by_hand():
@@ -51,3 +53,22 @@ def test_the_augmentation_page_says_what_was_measured_or_that_nothing_was():
     assert "higher in 1 of 2 draws" in page
     assert "GPT-2 68.25" in page
     assert "Not measured" in augmentation.page([], {})
+
+
+def test_an_empty_sample_is_counted_and_not_hidden():
+    texts = {"PlayMusic": ["play some jazz", "", "rate this"], "RateBook": ["rate this novel", "rate it", "play on"]}
+    samples = [{"intent": intent, "text": text} for intent, of_intent in texts.items() for text in of_intent]
+    said = {"p": "PlayMusic", "r": "RateBook"}
+    judge = SimpleNamespace(
+        predictions=lambda rows: (
+            [{"intent": said[row["text"][0]]} for row in rows],
+            [{"slots": [1] if "jazz" in row["text"] else []} for row in rows],
+        )
+    )
+    row = judging.measure(samples, diversity.Known(["Rate this!"]), judge)
+    assert (row["samples"], row["empty"]) == (6, 1)
+    assert row["intent_recognised"] == pytest.approx(3 / 6)  # the empty one is not recognised
+    assert row["novel"] == pytest.approx(4 / 6)  # nor new
+    assert row["slots_found"] == pytest.approx(1 / 6)
+    assert row["words"] == pytest.approx((3 + 2 + 3 + 2 + 2) / 6)
+    assert row["copied_run"] == pytest.approx((0 + 2 + 2 + 1 + 0) / 6)

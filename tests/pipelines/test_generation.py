@@ -1,6 +1,7 @@
 """A small GPT-2 taught on the sample: what it learns, writes and measures."""
 
 import math
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from pipelines import encoders, generation, language_model, snips, training
 from pipelines.errors import InputError
 from pipelines.ngrams import NgramModel
-from pipelines.params import Scratch, TuneDecoder
+from pipelines.params import Decoder, Scratch, TuneDecoder
 from tests.conftest import ROOT
 
 SIZES = Scratch(vocab_size=500, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13)
@@ -172,6 +173,25 @@ def test_an_encoder_is_no_decoder(tiny_encoder, rows):
         encoders.load_model(language_model.AUTO_CLASS, tiny_encoder)
     with pytest.raises(InputError, match="no end token"):
         language_model.load_tokenizer(tiny_encoder, ["PlayMusic"])
+
+
+def test_a_decoder_needs_a_tokenizer_in_either_form(base, tmp_path):
+    def fetch(*names):
+        source = tmp_path / "-".join(names)
+        source.mkdir()
+        for name in ("config.json", "model.safetensors", *names):
+            shutil.copy((base if (base / name).is_file() else tmp_path) / name, source / name)
+        decoder = Decoder(name=str(source), revision="main", sha256=None, scratch=SIZES)
+        target = tmp_path / f"{source.name}-fetched"
+        encoders.copy(encoders.find(decoder), decoder, target)
+        return target
+
+    with pytest.raises(InputError, match=r"decoder\.name .*: no tokenizer\.json beside its weights"):
+        fetch("generation_config.json")
+    tokenizer = encoders.load_tokenizer(base)
+    tokenizer.backend_tokenizer.model.save(str(tmp_path))  # vocab.json and merges.txt, as GPT-2 was published
+    old = fetch("vocab.json", "merges.txt", "tokenizer_config.json")
+    assert encoders.load_tokenizer(old)(" play some jazz") == tokenizer(" play some jazz")
 
 
 def test_n_grams_are_a_distribution_that_knows_its_intent(rows, base):

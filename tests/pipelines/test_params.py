@@ -50,6 +50,8 @@ def test_learning_rate_as_dvc_writes_it_is_a_number(tmp_path):
         ("generate.strategies.top_q", 0.9),
         ("generate.strategies.min_p", 0),
         ("augment.run", "many"),
+        ("compare.sentences", []),
+        ("adapt_encoder.mask_rate", 1.5),
         ("colour", "red"),
     ],
 )

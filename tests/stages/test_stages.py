@@ -110,6 +110,17 @@ def test_the_chain_from_download_to_summary(project):
     shown = [row["text"] for row in samples if (row["strategy"], row["intent"]) == ("top_p", "PlayMusic")]
     assert result.stdout.splitlines() == shown
 
+    prepare("adapt_encoder")
+    assert "masked_accuracy" in Path("metrics/plots/adapted-encoder/validation.csv").read_text(encoding="utf-8")
+    result = run_stage("stages.compare_bert_gpt")
+    assert result.returncode == 0, result.stderr
+    assert "pieces a second" in result.stdout  # and in no output
+    assert files_in("data/bert_gpt") == {"page.md"}
+    report = json.loads(Path("metrics/compare_bert_gpt.json").read_text(encoding="utf-8"))
+    assert report["decoder"]["largest_ahead"] == 0 < report["encoder"]["largest_ahead"]
+    assert report["answers"]["questions"] == limits["questions"]
+    assert report["written"]["with_cache"] < report["written"]["without_cache"]
+
     result = run_stage("stages.augment", "5")
     assert result.returncode == 0, result.stderr
     report = json.loads(Path("metrics/on_demand/augment-5.json").read_text(encoding="utf-8"))

@@ -1,0 +1,92 @@
+"""The masking rule by counting, and a 2-layer BERT that learns to fill in."""
+
+from random import Random
+
+import pytest
+import torch
+
+from pipelines import comparison, encoders, masked_lm, snips, training
+from pipelines.language_model import NO_LABEL
+from pipelines.params import AdaptEncoder
+from tests.conftest import ROOT
+
+PIECES = [2, *range(100, 120), 3]
+WORDS = [None, *(n // 2 for n in range(20)), None]  # ten words of two pieces
+OTHERS = list(range(1000, 2000))
+
+
+def test_whole_words_are_masked_80_10_10():
+    counts = {"masked": 0, "replaced": 0, "kept": 0}
+    for seed in range(3000):
+        shown, labels = masked_lm.mask(PIECES, WORDS, 0.2, 4, OTHERS, Random(seed))
+        chosen = {WORDS[n] for n, label in enumerate(labels) if label != NO_LABEL}
+        assert len(chosen) == 2  # 20 % of ten words
+        assert None not in chosen
+        for n, (piece, word) in enumerate(zip(PIECES, WORDS, strict=True)):
+            assert labels[n] == (piece if word in chosen else NO_LABEL)
+            if word not in chosen:
+                assert shown[n] == piece
+        for word in chosen:
+            kinds = {
+                "masked" if shown[n] == 4 else "kept" if shown[n] == PIECES[n] else "replaced"
+                for n in range(len(PIECES))
+                if WORDS[n] == word
+            }
+            assert len(kinds) == 1  # a word goes whole
+            counts[kinds.pop()] += 1
+    total = sum(counts.values())
+    assert counts["masked"] / total == pytest.approx(0.8, abs=0.02)
+    assert counts["replaced"] / total == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_short_text_has_at_least_one_masked_word():
+    _, labels = masked_lm.mask([2, 50, 3], [None, 0, None], 0.15, 4, OTHERS, Random(0))
+    assert labels == [NO_LABEL, 50, NO_LABEL]
+    assert masked_lm.mask([2, 3], [None, None], 0.15, 4, OTHERS, Random(0)) == ([2, 3], [NO_LABEL, NO_LABEL])
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_encoder, tmp_path_factory):
+    path = ROOT / "data/sample"
+    rows = {
+        part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
+        for part, pattern in snips.PARTS.items()
+    }
+    options = AdaptEncoder(epochs=6, batch_size=8, learning_rate=5e-3, mask_copies=2)
+    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    training.seed(13)
+    model = masked_lm.build(tiny_encoder, rows["train_full"], options)
+    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 2 * len(rows["train_full"])
+    folder = tmp_path_factory.mktemp("checkpoints") / "c"
+    trained = training.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
+    return trained, tokenizer
+
+
+def test_it_learns_and_its_head_is_tied(adapted):
+    trained, _ = adapted
+    curve = trained.validation_curve
+    assert curve[-1]["masked_accuracy"] > curve[0]["masked_accuracy"]
+    words = trained.model.get_input_embeddings().weight
+    assert trained.model.get_output_embeddings().weight.data_ptr() == words.data_ptr()
+
+
+def test_bert_looks_ahead_and_fills_in(adapted):
+    trained, tokenizer = adapted
+    pieces = comparison.fill_in(trained.model, tokenizer, "rate this [MASK] five stars", 3)
+    assert len({one["piece"] for one in pieces}) == 3
+    assert 1 > pieces[0]["probability"] >= pieces[1]["probability"] > 0
+    trained.model.set_attn_implementation("eager")
+    inputs = tokenizer("rate this book", return_tensors="pt")
+    ahead = comparison.attention_ahead(trained.model, inputs)
+    assert ahead["largest"] > 0
+    assert 0 < ahead["share"] < 1
+    assert comparison.multiply_adds(trained.model, inputs) > 0
+
+
+def test_gpt2_sees_nothing_ahead():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_positions=16, n_embd=16, n_layer=2, n_head=2))
+    model.set_attn_implementation("eager")
+    ahead = comparison.attention_ahead(model.eval(), {"input_ids": torch.arange(10).unsqueeze(0)})
+    assert ahead == {"largest": 0, "share": 0}
