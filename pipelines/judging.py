@@ -79,3 +79,13 @@ def table(report: dict[str, Any]) -> str:
         for name, row in rows.items()
     ]
     return "\n".join(lines)
+
+
+def perplexity_table(report: dict[str, Any]) -> str:
+    """Markdown table of metrics/generation.json: how well decoder and n-grams foresee validation."""
+    rows = {"GPT-2": report, "n-grams": report["ngram"]}
+    lines = ["| | perplexity per word | bits per byte |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {name} | {row['perplexity_per_word']:.1f} | {row['bits_per_byte']:.3f} |" for name, row in rows.items()
+    ]
+    return "\n".join(lines)

@@ -63,7 +63,8 @@ def _load(task: Any, run: str) -> tuple[Any, Any]:
 
 def _page(report: dict[str, Any]) -> str:
     data = "SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS"
-    return "\n".join([f"# GPT-2 tuned on {data}, judged", "", judging.table(report)]) + "\n"
+    tables = [judging.perplexity_table(report), "", judging.table(report)]
+    return "\n".join([f"# GPT-2 tuned on {data}, judged", "", *tables]) + "\n"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ PARTS = {
     "pair": lambda: literature("pair"),
     "few_shot": few_shot,
     "levers": levers,
+    "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
     "generation": lambda: judging.table(_metrics("generation")),
     "augmentation": augmented,
 }
