@@ -23,7 +23,7 @@ def attention_ahead(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, fl
         `share`: the share of all attention above the diagonal.
     """
     with torch.no_grad():
-        weights = torch.stack(model(**inputs, output_attentions=True).attentions).double()
+        weights = torch.stack(model(**_on(model, inputs), output_attentions=True).attentions).double()
     ahead = weights.triu(diagonal=1)
     return {"largest": ahead.max().item(), "share": (ahead.sum() / weights.sum()).item()}
 
@@ -33,7 +33,7 @@ def fill_in(model: Any, tokenizer: Any, sentence: str, top: int) -> list[dict[st
     inputs = tokenizer(sentence.replace(MASK, tokenizer.mask_token), return_tensors="pt")
     (place,) = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[0].tolist()
     with torch.no_grad():
-        return _likeliest(model(**inputs).logits[0, place], tokenizer, top)
+        return _likeliest(model(**_on(model, inputs)).logits[0, place], tokenizer, top)
 
 
 def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> list[dict[str, Any]]:
@@ -41,7 +41,12 @@ def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> l
     before = sentence.split(MASK)[0].rstrip()
     inputs = tokenizer(f"{control(intent)} {before}", return_tensors="pt")
     with torch.no_grad():
-        return _likeliest(model(**inputs).logits[0, -1], tokenizer, top)
+        return _likeliest(model(**_on(model, inputs)).logits[0, -1], tokenizer, top)
+
+
+def _on(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Inputs on the device of the model."""
+    return {name: value.to(model.device) for name, value in inputs.items()}
 
 
 def _likeliest(logits: torch.Tensor, tokenizer: Any, top: int) -> list[dict[str, Any]]:
@@ -66,7 +71,7 @@ def answered(given: str, right: str) -> bool:
 def multiply_adds(model: Any, inputs: dict[str, torch.Tensor]) -> int:
     """Multiply-adds of one forward pass, as PyTorch counts them: half of its floating-point operations."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(**inputs)
+        model(**_on(model, inputs))
     return counter.get_total_flops() // 2
 
 
@@ -74,7 +79,7 @@ def writing_cost(model: Any, tokenizer: Any, pieces: int) -> dict[str, int]:
     """Multiply-adds of writing that many pieces after the end token, `with_cache` and `without_cache`."""
     costs = {}
     for name, cached in (("with_cache", True), ("without_cache", False)):
-        start = torch.tensor([[tokenizer.eos_token_id]])
+        start = torch.tensor([[tokenizer.eos_token_id]], device=model.device)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model.generate(
                 input_ids=start,

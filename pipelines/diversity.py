@@ -18,8 +18,10 @@ def self_bleu(texts: list[str]) -> float:
     """Mean BLEU-4 of each text against all others, in points of 100 (Zhu et al. 2018); high where they are alike.
 
     Words are what white space parts; orders that a short text cannot have do not count. It grows with the number of
-    texts: compare sets of one size only.
+    texts: compare sets of one size only. 0 for a single text, which has no other to be like.
     """
+    if len(texts) < 2:
+        return 0.0
     bleu = BLEU(tokenize="none", effective_order=True)
     return mean(
         bleu.sentence_score(text, texts[:n] + texts[n + 1 :]).score if text else 0.0 for n, text in enumerate(texts)

@@ -31,6 +31,8 @@ class Judge:
 
     def predictions(self, rows: list[Utterance]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What the two models say of each row, whose labels they do not see."""
+        if not rows:
+            return [], []
         bare = [{"id": "", "text": row["text"], "intent": "", "slots": []} for row in rows]
         of_intent, of_slots = (inference.predictions(*parts, bare) for parts in self.models)
         return of_intent, of_slots

@@ -16,6 +16,7 @@ def test_distinct_by_hand():
 def test_self_bleu_is_100_for_copies_and_0_for_strangers():
     assert diversity.self_bleu(["play some good old jazz"] * 3) == pytest.approx(100)
     assert diversity.self_bleu(["a b c d e", "f g h i j", "k l m n o"]) == pytest.approx(0, abs=1e-6)
+    assert diversity.self_bleu(["play some jazz"]) == 0
     half = diversity.self_bleu(["play some good old jazz", "play some good old rock", "rate this novel two stars"])
     assert 20 < half < 80
 
