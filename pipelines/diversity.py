@@ -1,4 +1,4 @@
-"""How varied texts are, and how much of them is copied; pure functions over lists of texts."""
+"""How varied texts are, and how much of them is copied; pure functions over lists of texts, case aside."""
 
 from collections.abc import Sequence
 from statistics import mean
@@ -10,7 +10,7 @@ from pipelines.corpus import same_text
 
 def distinct(texts: list[str], n: int) -> float:
     """Distinct n-grams of words over all of them (Li et al. 2016, distinct-n); 0 where there are none."""
-    grams = [gram for text in texts for gram in _grams(text.split(), n)]
+    grams = [gram for text in texts for gram in _grams(text.lower().split(), n)]
     return len(set(grams)) / len(grams) if grams else 0.0
 
 
@@ -22,14 +22,14 @@ def self_bleu(texts: list[str]) -> float:
     """
     if len(texts) < 2:
         return 0.0
-    bleu = BLEU(tokenize="none", effective_order=True)
+    bleu = BLEU(tokenize="none", effective_order=True, lowercase=True)
     return mean(
         bleu.sentence_score(text, texts[:n] + texts[n + 1 :]).score if text else 0.0 for n, text in enumerate(texts)
     )
 
 
 class Known:
-    """Texts that new ones are held against; case and punctuation aside."""
+    """Texts that new ones are held against; punctuation aside."""
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = {same_text(text) for text in texts}

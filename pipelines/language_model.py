@@ -4,16 +4,19 @@ The intent is a control token in front (Keskar et al. 2019, CTRL); the loss is o
 """
 
 import math
+from collections import defaultdict
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+from tokenizers.normalizers import Lowercase
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer, PreTrainedTokenizerFast
 
 from pipelines import encoders, inference
 from pipelines.errors import InputError
-from pipelines.params import Finetune, Scratch
+from pipelines.params import Scratch, TuneDecoder
 from pipelines.snips import Utterance
 
 AUTO_CLASS = GPT2LMHeadModel
@@ -26,7 +29,13 @@ NO_LABEL = -100  # what the loss of transformers passes over
 def scratch(sizes: Scratch, texts: list[str]) -> tuple[Any, Any]:
     """A GPT-2 with random weights, and its byte-level BPE tokenizer learned on `texts`."""
     blank = [f" {text}" for text in texts]  # every utterance follows its control token after a blank
-    tokenizer = GPT2Tokenizer().train_new_from_iterator(blank, sizes.vocab_size, show_progress=False)
+    learned = GPT2Tokenizer()
+    if sizes.lowercase:
+        learned.backend_tokenizer.normalizer = Lowercase()
+    learned = learned.train_new_from_iterator(blank, sizes.vocab_size, show_progress=False)
+    # loaded again, GPT2Tokenizer would forget the normalizer
+    names = {"bos_token": learned.eos_token, "eos_token": learned.eos_token}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=learned.backend_tokenizer, **names)
     shared = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), sizes.dropout)
     end = tokenizer.eos_token_id
     shape = sizes.model_dump(include={"n_positions", "n_embd", "n_layer", "n_head"})
@@ -51,25 +60,50 @@ def load_tokenizer(folder: Path, intents: list[str]) -> Any:
     return tokenizer
 
 
-def build(base: Path, rows: list[Utterance], options: Finetune) -> Any:
+def build(base: Path, rows: list[Utterance], options: TuneDecoder) -> Any:
     """The decoder in `base`, with embeddings for the control tokens of the intents of `rows`."""
-    model = encoders.load_model(AUTO_CLASS, base)
+    swaps = {"swap_rate": options.swap_rate, "swap_copies": options.swap_copies, "swap_seed": options.seed}
+    model = encoders.load_model(AUTO_CLASS, base, **swaps)
     model.resize_token_embeddings(len(load_tokenizer(base, sorted({row["intent"] for row in rows}))))
     return model
 
 
 def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
-    """Model inputs of each block, and its pieces as labels, without the control token.
+    """Model inputs of each block, and its pieces as labels, without the control token; for training of several copies.
 
     Raises:
         InputError: a block has more pieces than the model has positions.
     """
+    if training:
+        config = model.config
+        seeds = [f"{config.swap_seed}/{copy}" for copy in range(config.swap_copies)]
+        rows = [row for seed in seeds for row in swap(rows, config.swap_rate, Random(seed))]
     blocks = [f"{control(row['intent'])} {row['text']}"[: None if row["text"] else -1] for row in rows]
     blocks = [block + tokenizer.eos_token for block in blocks]
     features = encoders.tokenize(tokenizer, blocks, encoders.max_positions(model))
     for feature in features:
         feature["labels"] = [NO_LABEL, *feature["input_ids"][1:]]
     return features
+
+
+def swap(rows: list[Utterance], rate: float, random: Random) -> list[Utterance]:
+    """`rows` with a share of their slot values replaced, each by one that stands in `rows` under the same label.
+
+    Mention replacement (Dai & Adel 2020, section 3.2): the decoder sees more names in more places. The slots of the
+    result are left out, as the decoder has no use for them.
+    """
+    values: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        for slot in row["slots"]:
+            values[slot["label"]].append(row["text"][slot["start"] : slot["end"]])
+    swapped = []
+    for row in rows:
+        text = row["text"]
+        for slot in sorted(row["slots"], key=lambda slot: -slot["start"]):
+            if random.random() < rate:
+                text = text[: slot["start"]] + random.choice(values[slot["label"]]) + text[slot["end"] :]
+        swapped.append(row | {"text": text, "slots": []})
+    return swapped
 
 
 def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

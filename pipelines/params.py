@@ -105,6 +105,7 @@ class Scratch(_Model):
     """Sizes of a GPT-2 from random weights, by the names of `transformers.GPT2Config`."""
 
     vocab_size: int = Field(gt=256)
+    lowercase: bool
     n_positions: int = Field(gt=1)
     n_embd: int = Field(gt=0)
     n_layer: int = Field(gt=0)
@@ -141,6 +142,8 @@ class TuneDecoder(Finetune):
     task: Literal["generation"] = "generation"
     mode: Literal["full"] = "full"
     layer_decay: Literal[1.0] = 1.0
+    swap_rate: float = Field(default=0.0, ge=0, le=1)
+    swap_copies: int = Field(default=1, gt=0)
 
 
 class Strategies(_Model):

@@ -11,10 +11,12 @@ def test_distinct_by_hand():
     assert diversity.distinct(texts, 2) == pytest.approx(2 / 3)
     assert diversity.distinct(["a"], 2) == 0
     assert diversity.distinct([], 1) == 0
+    assert diversity.distinct(["Play play PLAY"], 1) == pytest.approx(1 / 3)  # case aside
 
 
 def test_self_bleu_is_100_for_copies_and_0_for_strangers():
     assert diversity.self_bleu(["play some good old jazz"] * 3) == pytest.approx(100)
+    assert diversity.self_bleu(["Play Some good old jazz", "play some good OLD jazz"]) == pytest.approx(100)
     assert diversity.self_bleu(["a b c d e", "f g h i j", "k l m n o"]) == pytest.approx(0, abs=1e-6)
     assert diversity.self_bleu(["play some jazz"]) == 0
     half = diversity.self_bleu(["play some good old jazz", "play some good old rock", "rate this novel two stars"])

@@ -1,6 +1,7 @@
 """A small GPT-2 taught on the sample: what it learns, writes and measures."""
 
 import math
+import random
 import shutil
 from collections import Counter
 
@@ -14,7 +15,9 @@ from pipelines.ngrams import NgramModel
 from pipelines.params import Decoder, Scratch, TuneDecoder
 from tests.conftest import ROOT
 
-SIZES = Scratch(vocab_size=500, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13)
+SIZES = Scratch(
+    vocab_size=500, lowercase=False, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13
+)
 NUMBERS = {"greedy": 1, "beam": 60, "temperature": 0.7, "top_k": 5, "top_p": 0.9, "typical": 0.9, "min_p": 0.1}
 
 
@@ -53,6 +56,10 @@ def tuned(rows, base, tmp_path_factory):
     return trained.model, tokenizer, trained.validation_curve
 
 
+def slot(start, end, label):
+    return {"start": start, "end": end, "label": label}
+
+
 def write(tuned, strategy, n=4, intent="PlayMusic", seed=13, longest=12, prompt="", value=None):
     number = NUMBERS[strategy] if value is None else value
     return generation.generate(tuned[0], tuned[1], intent, strategy, number, n, seed, longest, prompt)
@@ -67,6 +74,50 @@ def test_a_tokenizer_learned_twice_is_the_same_and_loses_nothing(rows, base, tmp
     tokenizer = encoders.load_tokenizer(base)
     for text in [*texts, "naïve Δ 🙂"]:  # bytes: nothing is unknown
         assert tokenizer.decode(tokenizer(f" {text}")["input_ids"]) == f" {text}"
+
+
+def test_a_lower_case_tokenizer_is_one_when_loaded_again(tmp_path):
+    texts = ["Play Ode to Joy", "play ODE TO JOY"]
+    for part in language_model.scratch(SIZES.model_copy(update={"lowercase": True}), texts):
+        part.save_pretrained(tmp_path)
+    tokenizer = language_model.load_tokenizer(tmp_path, ["PlayMusic"])
+    pieces = tokenizer(f"<PlayMusic> {texts[0]}{tokenizer.eos_token}")["input_ids"]
+    assert pieces == tokenizer(f"<PlayMusic> {texts[1]}{tokenizer.eos_token}")["input_ids"]
+    assert pieces[0] == tokenizer.convert_tokens_to_ids("<PlayMusic>")
+    assert tokenizer.decode(pieces, skip_special_tokens=True) == " play ode to joy"
+
+
+def test_swapping_replaces_values_by_others_of_their_label():
+    def row(text, *slots):
+        return {"id": text, "text": text, "intent": "PlayMusic", "slots": [*slots]}
+
+    rows = [
+        row("play jazz by Bach", slot(5, 9, "genre"), slot(13, 17, "artist")),
+        row("play some Handel", slot(10, 16, "artist")),
+        row("rock please", slot(0, 4, "genre")),
+    ]
+    every = [language_model.swap(rows, 1, random.Random(seed)) for seed in range(50)]
+    assert {three[0]["text"] for three in every} == {
+        f"play {genre} by {artist}" for genre in ("jazz", "rock") for artist in ("Bach", "Handel")
+    }
+    assert {three[2]["text"] for three in every} == {"jazz please", "rock please"}
+    assert {three[0]["intent"] for three in every} == {"PlayMusic"}
+    texts = [row["text"] for row in rows]
+    assert [row["text"] for row in language_model.swap(rows, 0, random.Random(1))] == texts
+    assert rows[0]["slots"]  # what was given is as it was
+
+
+def test_training_sees_every_copy_and_validation_the_text_itself(rows, base):
+    options = TuneDecoder(swap_rate=0.5, swap_copies=3)
+    tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
+    model = language_model.build(base, rows["train_full"], options)
+    plain = language_model.encode(rows["train_full"], tokenizer, model)
+    copies = language_model.encode(rows["train_full"], tokenizer, model, training=True)
+    n = len(rows["train_full"])
+    assert len(plain) == n
+    assert len(copies) == 3 * n
+    assert copies[:n] != copies[n : 2 * n]
+    assert copies == language_model.encode(rows["train_full"], tokenizer, model, training=True)
 
 
 def test_the_loss_is_on_the_utterance_and_its_end_alone(rows, tuned):
