@@ -15,9 +15,7 @@ from pipelines.ngrams import NgramModel
 from pipelines.params import Decoder, Scratch, TuneDecoder
 from tests.conftest import ROOT
 
-SIZES = Scratch(
-    vocab_size=500, lowercase=False, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13
-)
+SIZES = Scratch(vocab_size=500, lowercase=False, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13)
 NUMBERS = {"greedy": 1, "beam": 60, "temperature": 0.7, "top_k": 5, "top_p": 0.9, "typical": 0.9, "min_p": 0.1}
 
 
