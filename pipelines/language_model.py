@@ -23,6 +23,8 @@ AUTO_CLASS = GPT2LMHeadModel
 BEST = "log_probability_per_word"
 LABELS = ("labels",)
 OUTPUTS = {"logits": True}
+EPOCHS_DIFFER = True  # `encode` gives a copy of train for each epoch
+SHUFFLE_BATCHES = True  # short texts at the end of every 50 batches cost a fifth of the perplexity
 NO_LABEL = -100  # what the loss of transformers passes over
 
 
@@ -62,14 +64,14 @@ def load_tokenizer(folder: Path, intents: list[str]) -> Any:
 
 def build(base: Path, rows: list[Utterance], options: TuneDecoder) -> Any:
     """The decoder in `base`, with embeddings for the control tokens of the intents of `rows`."""
-    swaps = {"swap_rate": options.swap_rate, "swap_copies": options.swap_copies, "swap_seed": options.seed}
+    swaps = {"swap_rate": options.swap_rate, "swap_copies": options.epochs, "swap_seed": options.seed}
     model = encoders.load_model(AUTO_CLASS, base, **swaps)
     model.resize_token_embeddings(len(load_tokenizer(base, sorted({row["intent"] for row in rows}))))
     return model
 
 
 def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
-    """Model inputs of each block, and its pieces as labels, without the control token; for training of several copies.
+    """Model inputs of each block, and its pieces as labels, without the control token; for training a copy an epoch.
 
     Raises:
         InputError: a block has more pieces than the model has positions.

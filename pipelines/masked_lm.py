@@ -20,17 +20,22 @@ AUTO_CLASS = AutoModelForMaskedLM
 BEST = "masked_accuracy"
 LABELS = ("labels",)
 OUTPUTS = {"logits": True}
+EPOCHS_DIFFER = True
+SHUFFLE_BATCHES = True
 MASKED, REPLACED = 0.8, 0.1  # shares of the chosen words that become [MASK], and other pieces; the rest stays
 
 
 def build(base: Path, rows: list[Utterance], options: AdaptEncoder) -> Any:
     """The encoder in `base` with a head that is tied to its word embeddings; new where `base` has none."""
-    masking = {"mask_rate": options.mask_rate, "mask_copies": options.mask_copies, "mask_seed": options.seed}
+    masking = {"mask_rate": options.mask_rate, "mask_copies": options.epochs, "mask_seed": options.seed}
     return encoders.load_model(AUTO_CLASS, base, **masking)
 
 
 def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
-    """Masked model inputs with what was masked as labels; for training several copies of each row, masked anew."""
+    """Masked model inputs with what was masked as labels; for training a copy of `rows` an epoch, each masked anew.
+
+    Dynamic masking (Liu et al. 2019, RoBERTa, section 4.1).
+    """
     config = model.config
     texts = [row["text"] for row in rows]
     plain = encoders.tokenize(tokenizer, texts, encoders.max_positions(model))

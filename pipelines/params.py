@@ -133,7 +133,6 @@ class AdaptEncoder(Finetune):
     task: Literal["masked"] = "masked"
     mode: Literal["full"] = "full"
     mask_rate: Share = 0.15
-    mask_copies: int = Field(default=4, gt=0)
 
 
 class TuneDecoder(Finetune):
@@ -143,7 +142,6 @@ class TuneDecoder(Finetune):
     mode: Literal["full"] = "full"
     layer_decay: Literal[1.0] = 1.0
     swap_rate: float = Field(default=0.0, ge=0, le=1)
-    swap_copies: int = Field(default=1, gt=0)
 
 
 class Strategies(_Model):

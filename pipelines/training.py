@@ -56,6 +56,7 @@ def train(
     last epoch is kept, and nothing is saved on the way.
     """
     train_features = task.encode(train_rows, tokenizer, model, training=True)
+    copies = options.epochs if getattr(task, "EPOCHS_DIFFER", False) else 1
     validation_features = task.encode(validation_rows, tokenizer, model)
     encoder = model.base_model
     if options.mode == "head":
@@ -74,7 +75,7 @@ def train(
 
     trainer = _Trainer(
         model,
-        _arguments(task, options, checkpoints, len(train_features), bool(validation_rows)),
+        _arguments(task, options, checkpoints, len(train_features) // copies, bool(validation_rows)),
         data_collator=collate,
         train_dataset=train_features,
         eval_dataset=validation_features or None,
@@ -82,6 +83,7 @@ def train(
         preprocess_logits_for_metrics=getattr(task, "reduce", None),
     )
     trainer.layer_decay = options.layer_decay
+    trainer.copies, trainer.shuffle_batches = copies, getattr(task, "SHUFFLE_BATCHES", False)
     if options.ema:
         trainer.add_callback(WeightAverage(options.ema))
     trainer.remove_callback(ProgressCallback)
@@ -167,10 +169,13 @@ class _Trainer(Trainer):
     """The order of rows depends on seed and epoch alone, so that a resumed run ends in the same bytes.
 
     `layer_decay` below 1 makes the learning rate of each layer that much smaller than that of the layer above it
-    (Howard & Ruder 2018, discriminative fine-tuning; Clark et al. 2020, ELECTRA).
+    (Howard & Ruder 2018, discriminative fine-tuning; Clark et al. 2020, ELECTRA). The rows are `copies` of train, one
+    an epoch. `shuffle_batches` ends the order by length between batches, of which each 50 go from long to short.
     """
 
     layer_decay = 1.0
+    copies = 1
+    shuffle_batches = False
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         optimizer = super().create_optimizer(model)
@@ -190,7 +195,8 @@ class _Trainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
         lengths = [length(feature) for feature in train_dataset or self.train_dataset]
-        return _LengthGrouped(lengths, self.args.per_device_train_batch_size, self.args.seed)
+        size = self.args.per_device_train_batch_size
+        return _LengthGrouped(lengths, size, self.args.seed, self.copies, self.shuffle_batches)
 
 
 def _depths(model: Any) -> dict[torch.nn.Parameter, int]:
@@ -204,18 +210,26 @@ def _depths(model: Any) -> dict[torch.nn.Parameter, int]:
 
 
 class _LengthGrouped(Sampler):
-    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+    def __init__(self, lengths: list[int], batch_size: int, seed: int, copies: int, shuffle_batches: bool) -> None:
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.copies, self.shuffle_batches, self.epoch = copies, shuffle_batches, 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) // self.copies
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+        start = self.epoch % self.copies * len(self)
+        lengths = self.lengths[start : start + len(self)]
+        indices = get_length_grouped_indices(lengths, self.batch_size, generator=generator)
+        if self.shuffle_batches:
+            whole = len(indices) // self.batch_size
+            batches = torch.tensor(indices[: whole * self.batch_size]).view(whole, self.batch_size)
+            indices[: batches.numel()] = batches[torch.randperm(whole, generator=generator)].flatten().tolist()
+        return (start + index for index in indices)
 
 
 class _CachedEncoder(torch.nn.Module):

@@ -122,10 +122,11 @@ def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
     prompt = " ".join(f"{case['text']} {case['question']}".split())
     intent = comparison.likeliest_intent(model, tokenizer, case["text"], list(INTENTS))
     (row,) = generation.generate(model, tokenizer, intent, "greedy", 1, 1, 0, ANSWER, prompt)
+    asked = tokenizer.decode(tokenizer(prompt)["input_ids"])  # as the decoder writes it: in lower case
     names = ("text", "question", "right")
     return {name: case[name] for name in names} | {
         "extracted": case["answer"],
-        "generated": row["text"].removeprefix(prompt).strip(),
+        "generated": row["text"].removeprefix(asked).strip(),
     }
 
 
@@ -147,8 +148,8 @@ def _page(report: dict[str, Any], everything: params.Params) -> str:
         decoder_name=everything.decoder.name,
         data="SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS",
         count=len(sentences),
-        sentences="\\n".join(sentences),
-        questions="\\n".join(questions),
+        sentences="\n".join(sentences),
+        questions="\n".join(questions),
         answer=ANSWER,
         steps=ANSWER,
         **{name: report[name] for name in ("encoder", "decoder", "answers")},

@@ -71,8 +71,12 @@ def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch)
         content["generate"] |= {"n": 3, "max_new_pieces": 12}
         content["generate"]["strategies"]["beam"] = 3
         content["augment"] |= {"draws": 1, "samples": 5, "sure": 0.01}
-        content["adapt_encoder"]["mask_copies"] = 1
-        for run in (content["tune_decoder"], content["augment"]["classifier"], content["augment"]["decoder"]):
+        for run in (
+            content["adapt_encoder"],
+            content["tune_decoder"],
+            content["augment"]["classifier"],
+            content["augment"]["decoder"],
+        ):
             run["epochs"] = 1
 
     edit_params(change)

@@ -105,8 +105,8 @@ def test_swapping_replaces_values_by_others_of_their_label():
     assert rows[0]["slots"]  # what was given is as it was
 
 
-def test_training_sees_every_copy_and_validation_the_text_itself(rows, base):
-    options = TuneDecoder(swap_rate=0.5, swap_copies=3)
+def test_training_sees_a_copy_an_epoch_and_validation_the_text_itself(rows, base):
+    options = TuneDecoder(swap_rate=0.5, epochs=3)
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     model = language_model.build(base, rows["train_full"], options)
     plain = language_model.encode(rows["train_full"], tokenizer, model)

@@ -52,11 +52,11 @@ def adapted(tiny_encoder, tmp_path_factory):
         part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
         for part, pattern in snips.PARTS.items()
     }
-    options = AdaptEncoder(epochs=6, batch_size=8, learning_rate=5e-3, mask_copies=2)
+    options = AdaptEncoder(epochs=12, batch_size=8, learning_rate=5e-3)
     tokenizer = encoders.load_tokenizer(tiny_encoder)
     training.seed(13)
     model = masked_lm.build(tiny_encoder, rows["train_full"], options)
-    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 2 * len(rows["train_full"])
+    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 12 * len(rows["train_full"])
     folder = tmp_path_factory.mktemp("checkpoints") / "c"
     trained = training.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
     return trained, tokenizer

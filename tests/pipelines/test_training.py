@@ -1,6 +1,7 @@
 """Real training of a 2-layer BERT: what is trained, what is cached, and that a cut run ends in the same bytes."""
 
 import hashlib
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -181,18 +182,31 @@ def test_a_half_written_checkpoint_is_not_taken(tmp_path):
     assert training.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
-def test_the_order_is_seeded_complete_and_grouped_by_length():
-    lengths = [n % 17 for n in range(400)]
-    sampler = training._LengthGrouped(lengths, 8, seed=3)
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_order_is_seeded_complete_and_grouped_by_length(shuffled):
+    lengths = [n % 17 for n in range(403)]
+    sampler = training._LengthGrouped(lengths, 8, 3, 1, shuffled)
     first = list(sampler)
-    assert sorted(first) == list(range(400))
-    assert first == list(training._LengthGrouped(lengths, 8, seed=3))
+    assert sorted(first) == list(range(403))
+    assert first == list(training._LengthGrouped(lengths, 8, 3, 1, shuffled))
     sampler.set_epoch(1)
     assert first != list(sampler)
     spread = [
         max(lengths[n] for n in first[i : i + 8]) - min(lengths[n] for n in first[i : i + 8]) for i in range(0, 400, 8)
     ]
     assert np.mean(spread) < 4
+    means = [np.mean([lengths[n] for n in first[i : i + 8]]) for i in range(0, 400, 8)]
+    falls = sum(later < earlier for earlier, later in pairwise(means))
+    assert (falls < 35) == shuffled  # in order of length each batch is shorter than the last, but for a new fifty
+
+
+def test_each_epoch_goes_through_its_own_copy():
+    sampler = training._LengthGrouped([5] * 30, 4, 3, 3, True)
+    assert len(sampler) == 10
+    for epoch in range(4):
+        sampler.set_epoch(epoch)
+        start = epoch % 3 * 10
+        assert sorted(sampler) == list(range(start, start + 10))
 
 
 def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encoder, tmp_path):

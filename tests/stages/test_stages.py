@@ -116,16 +116,21 @@ def test_the_chain_from_download_to_summary(project):
     assert result.returncode == 0, result.stderr
     assert "pieces a second" in result.stdout  # and in no output
     assert files_in("data/bert_gpt") == {"page.md"}
-    report = json.loads(Path("metrics/compare_bert_gpt.json").read_text(encoding="utf-8"))
-    assert report["decoder"]["largest_ahead"] == 0 < report["encoder"]["largest_ahead"]
-    assert report["answers"]["questions"] == limits["questions"]
-    assert report["written"]["with_cache"] < report["written"]["without_cache"]
+    sides = json.loads(Path("metrics/compare_bert_gpt.json").read_text(encoding="utf-8"))
+    assert sides["decoder"]["largest_ahead"] == 0 < sides["encoder"]["largest_ahead"]
+    assert sides["answers"]["questions"] == limits["questions"]
+    assert sides["written"]["with_cache"] < sides["written"]["without_cache"]
+    page = Path("data/bert_gpt/page.md").read_text(encoding="utf-8").splitlines()
+    cases = sides["answers"]["cases"]
+    for case in cases:
+        assert any(line.startswith(f"| {case['text']} — {case['question']} | ") for line in page)
+    assert not any(case["generated"].startswith(case["text"]) for case in cases)
 
     result = run_stage("stages.augment", "5")
     assert result.returncode == 0, result.stderr
-    report = json.loads(Path("metrics/on_demand/augment-5.json").read_text(encoding="utf-8"))
-    assert report["source"] == "sample"
-    assert [draw["train_utterances"] for draw in report["draws"]] == [35]
+    helped = json.loads(Path("metrics/on_demand/augment-5.json").read_text(encoding="utf-8"))
+    assert helped["source"] == "sample"
+    assert [draw["train_utterances"] for draw in helped["draws"]] == [35]
     assert run_stage("stages.peers").returncode == 0
     assert "| 5 | " in Path("data/comparison/augmentation.md").read_text(encoding="utf-8")
     assert len(Path("metrics/plots/augment.csv").read_text(encoding="utf-8").splitlines()) == 3
