@@ -44,6 +44,17 @@ def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> l
         return _likeliest(model(**_on(model, inputs)).logits[0, -1], tokenizer, top)
 
 
+def answer(model: Any, tokenizer: Any, intent: str, question: str, pieces: int) -> str:
+    """What the decoder writes after `question`, for `intent`: greedy, 1 to `pieces` pieces."""
+    inputs = _on(model, tokenizer(f"{control(intent)} {question}", return_tensors="pt"))
+    with torch.no_grad():
+        output = model.generate(
+            **inputs, min_new_tokens=1, max_new_tokens=pieces, do_sample=False, pad_token_id=tokenizer.eos_token_id
+        )
+    new = output[0, inputs["input_ids"].shape[1] :]
+    return " ".join(tokenizer.decode(new, skip_special_tokens=True).split())
+
+
 def _on(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Inputs on the device of the model."""
     return {name: value.to(model.device) for name, value in inputs.items()}

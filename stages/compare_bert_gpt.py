@@ -43,7 +43,7 @@ BERT fills in the mask and sees both sides of it. GPT-2 goes on after what stand
 ## Extract, or generate an answer
 
 The questions of the limits page, which no single span answers. `qa-full` points at a span or refuses; GPT-2 goes on
-after text and question (greedy, at most {answer} pieces), for the intent under which it finds the text likeliest. It
+after text and question (greedy, 1 to {answer} pieces), for the intent under which it finds the text likeliest. It
 has seen utterances and never an answer. Right: {answers[extractive]} of {answers[questions]} extracted,
 {answers[generated]} of {answers[questions]} generated.
 
@@ -119,14 +119,12 @@ def _facts(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, float]:
 
 
 def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
-    prompt = " ".join(f"{case['text']} {case['question']}".split())
     intent = comparison.likeliest_intent(model, tokenizer, case["text"], list(INTENTS))
-    (row,) = generation.generate(model, tokenizer, intent, "greedy", 1, 1, 0, ANSWER, prompt)
-    asked = tokenizer.decode(tokenizer(prompt)["input_ids"])  # as the decoder writes it: in lower case
+    asked = " ".join(f"{case['text']} {case['question']}".split())
     names = ("text", "question", "right")
     return {name: case[name] for name in names} | {
         "extracted": case["answer"],
-        "generated": row["text"].removeprefix(asked).strip(),
+        "generated": comparison.answer(model, tokenizer, intent, asked, ANSWER),
     }
 
 
@@ -140,7 +138,7 @@ def _page(report: dict[str, Any], everything: params.Params) -> str:
     ]
     questions = [
         f"| {case['text']} — {case['question']} | {case['right']} | {case['extracted'] or '(refused)'} "
-        f"| {case['generated'] or '(nothing)'} |"
+        f"| {case['generated']} |"
         for case in report["answers"]["cases"]
     ]
     return _PAGE.format(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import averaging, encoders, inference, snips, tasks, training
-from pipelines.params import Finetune
+from pipelines import averaging, encoders, inference, masked_lm, snips, tasks, training
+from pipelines.params import AdaptEncoder, Finetune
 from tests.conftest import ROOT
 
 
@@ -30,8 +30,8 @@ SLOTS = Finetune(task="slots", mode="full")
 
 
 def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
-    options = Finetune(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
-    module = tasks.get(task)
+    options_of, module = (AdaptEncoder, masked_lm) if task == "masked" else (Finetune, tasks.get(task))
+    options = options_of(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
     training.seed(options.seed)
     model = module.build(tiny_encoder, rows["train_full"], options)
     tokenizer = encoders.load_tokenizer(tiny_encoder)
@@ -112,7 +112,13 @@ JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
 
 @pytest.mark.parametrize(
     ("task", "mode", "changes"),
-    [("slots", "full", {}), ("slots", "head", {}), ("slots", "head", LEVERS), ("joint", "full", LEVERS | JOINT_LEVERS)],
+    [
+        ("slots", "full", {}),
+        ("slots", "head", {}),
+        ("slots", "head", LEVERS),
+        ("joint", "full", LEVERS | JOINT_LEVERS),
+        ("masked", "full", {}),
+    ],
 )
 def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, task, mode, changes):
     whole = run(rows, tiny_encoder, tmp_path / "whole", task, mode, **changes)
