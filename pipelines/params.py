@@ -181,6 +181,12 @@ class Compare(_Model):
     sentences: list[Annotated[str, StringConstraints(pattern=r"^[^\[]*\S *\[MASK\][^\[]*$")]] = Field(min_length=1)
 
 
+class Classifier(Finetune):
+    """How a classifier of few utterances is trained."""
+
+    task: Literal["intent"]
+
+
 class Augment(_Model):
     """Few utterances, with and without what a decoder writes after them; and which sizes `dvc repro` measures."""
 
@@ -191,7 +197,7 @@ class Augment(_Model):
     samples: int = Field(gt=0)
     sure: Share
     keep: int = Field(gt=0)
-    classifier: Finetune
+    classifier: Classifier
     decoder: TuneDecoder
 
 
@@ -267,6 +273,12 @@ def strategy(name: str, value: float | None) -> float:
         return Strategies.model_validate({name: value}).listed()[name]
     except ValidationError as error:
         raise InputError(f"strategy {name}: {error.errors()[0]['msg']} (got {value}); give another --value") from None
+
+
+def written_augment(params: Params) -> str:
+    """All options of `augment` as one line; its seed draws the few, so it counts."""
+    pieces = params.generate.max_new_pieces
+    return f"{written(params.augment, params.encoder, params.decoder, params.split)} {params.augment.seed} {pieces}"
 
 
 def written(options: Finetune | Augment, *others: Split | Encoder) -> str:

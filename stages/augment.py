@@ -17,6 +17,7 @@ from pipelines import (
     params,
     training,
 )
+from pipelines.errors import InputError
 from pipelines.snips import Utterance
 from pipelines.tasks import intent
 from stages.command import command
@@ -31,6 +32,8 @@ def augment(size: str) -> None:
     """Make metrics/on_demand/augment-<size>.json."""
     everything = params.load()
     options = everything.augment
+    if not size.isdecimal() or int(size) == 0:
+        raise InputError(f"size {size}: how many utterances an intent, at least 1; such as 10")
     train, test = (dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "test"))
     draws = []
     for number in range(options.draws):
@@ -41,7 +44,7 @@ def augment(size: str) -> None:
         "source": everything.data.source,
         "split": "test",
         "per_intent": int(size),
-        "options": params.written(options, everything.encoder, everything.decoder, everything.split),
+        "options": params.written_augment(everything),
         "draws": draws,
     }
     report |= {name: sum(draw[name] for draw in draws) / len(draws) for name in ("without", "with")}
@@ -60,9 +63,7 @@ def _draw(everything: params.Params, few: list[Utterance], test: list[Utterance]
     samples = _write(everything, few, seed)
     said = inference.predictions(intent, first, tokenizer, [sample | {"slots": []} for sample in samples])
     kept = augmentation.select(samples, said, few, options.sure, options.keep)
-    epochs = max(1, round(options.classifier.epochs * len(few) / len(few + kept)))  # as many steps as the first
-    shorter = options.classifier.model_copy(update={"epochs": epochs})
-    second = _train(intent, ENCODER, shorter, tokenizer, few + kept, seed)
+    second = _train(intent, ENCODER, options.classifier, tokenizer, few + kept, seed)
     counts = {"train_utterances": len(few), "written": len(samples), "kept": len(kept)}
     return counts | {"without": accuracy(first), "with": accuracy(second)}
 

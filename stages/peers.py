@@ -127,7 +127,7 @@ def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
 
 def _augmented(everything: params.Params) -> list[dict[str, Any]]:
     """What `augment` measured last at each size, fewest utterances first."""
-    written = params.written(everything.augment, everything.encoder, everything.decoder, everything.split)
+    written = params.written_augment(everything)
     found = [_measured(path.stem, everything, written) for path in ON_DEMAND.glob("augment-*.json")]
     return sorted((report for report in found if report), key=lambda report: report["per_intent"])
 
