@@ -50,17 +50,20 @@ def table(reports: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def page(reports: list[dict[str, Any]], published: dict[str, float]) -> str:
+def page(reports: list[dict[str, Any]], published: dict[str, float], source: str, protocol: str) -> str:
     """The table, what was done, and the published figures."""
     lines = ["# Does GPT-2 help where utterances are few?", ""]
     if not reports:
         lines.append("Not measured on this data and with these params: `dvc exp run -S 'augment.run=[\"10\"]'`.")
         return "\n".join(lines) + "\n"
+    data = "SNIPS" if source == "snips" else "the embedded sample, NOT SNIPS"
     gains = [draw["with"] - draw["without"] for report in reports for draw in report["draws"]]
     lines += [
+        f"Data: {data}; split protocol: {protocol}.",
+        "",
         "Intent accuracy on test, mean over draws, without and with the utterances that GPT-2 wrote (`kept`, all",
-        "intents together). Decoder, its tokenizer and the filter see the few utterances alone; both classifiers train",
-        "for as many optimizer steps.",
+        "intents together). Decoder, its tokenizer and the filter see the few utterances alone; both classifiers go",
+        "through their texts equally often, so the second one trains longer.",
         "",
         table(reports),
         "",

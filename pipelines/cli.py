@@ -36,6 +36,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     options = params.load().generate
     value = options.strategies.listed().get(arguments.strategy) if arguments.value is None else arguments.value
     value = params.strategy(arguments.strategy, value)
+    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
+        raise InputError(f"--seed {arguments.seed}: give one from 0 to {2**32 - 1}")
     if arguments.n < 1:
         raise InputError(f"-n {arguments.n}: how many utterances, at least 1")
     if not DECODER.is_dir():
@@ -53,7 +55,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         options.max_new_pieces,
         arguments.prompt,
     )
-    print("\n".join(row["text"] for row in rows))
+    print("\n".join(row["text"] or "(empty)" for row in rows))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipelines import squad
+from pipelines import encoders, squad
 from pipelines.language_model import control, log_probabilities
 
 MASK = "[MASK]"
@@ -23,30 +23,29 @@ def attention_ahead(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, fl
         `share`: the share of all attention above the diagonal.
     """
     with torch.no_grad():
-        weights = torch.stack(model(**_on(model, inputs), output_attentions=True).attentions).double()
+        weights = torch.stack(model(**inputs, output_attentions=True).attentions).double()
     ahead = weights.triu(diagonal=1)
     return {"largest": ahead.max().item(), "share": (ahead.sum() / weights.sum()).item()}
 
 
 def fill_in(model: Any, tokenizer: Any, sentence: str, top: int) -> list[dict[str, Any]]:
     """The likeliest pieces for the mask of `sentence`, with their probabilities; both sides are seen."""
-    inputs = tokenizer(sentence.replace(MASK, tokenizer.mask_token), return_tensors="pt")
+    inputs = inputs_of(model, tokenizer, sentence.replace(MASK, tokenizer.mask_token))
     (place,) = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[0].tolist()
     with torch.no_grad():
-        return _likeliest(model(**_on(model, inputs)).logits[0, place], tokenizer, top)
+        return _likeliest(model(**inputs).logits[0, place], tokenizer, top)
 
 
 def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> list[dict[str, Any]]:
     """The likeliest next pieces after what stands before the mask of `sentence`; what follows it is not seen."""
-    before = sentence.split(MASK)[0].rstrip()
-    inputs = tokenizer(f"{control(intent)} {before}", return_tensors="pt")
+    inputs = inputs_of(model, tokenizer, f"{control(intent)} {before(sentence)}")
     with torch.no_grad():
-        return _likeliest(model(**_on(model, inputs)).logits[0, -1], tokenizer, top)
+        return _likeliest(model(**inputs).logits[0, -1], tokenizer, top)
 
 
 def answer(model: Any, tokenizer: Any, intent: str, question: str, pieces: int) -> str:
     """What the decoder writes after `question`, for `intent`: greedy, 1 to `pieces` pieces."""
-    inputs = _on(model, tokenizer(f"{control(intent)} {question}", return_tensors="pt"))
+    inputs = inputs_of(model, tokenizer, f"{control(intent)} {question}", spare=pieces)
     with torch.no_grad():
         output = model.generate(
             **inputs, min_new_tokens=1, max_new_tokens=pieces, do_sample=False, pad_token_id=tokenizer.eos_token_id
@@ -55,9 +54,19 @@ def answer(model: Any, tokenizer: Any, intent: str, question: str, pieces: int) 
     return " ".join(tokenizer.decode(new, skip_special_tokens=True).split())
 
 
-def _on(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Inputs on the device of the model."""
-    return {name: value.to(model.device) for name, value in inputs.items()}
+def before(sentence: str) -> str:
+    """What stands before the mask of `sentence`."""
+    return sentence.split(MASK)[0].rstrip()
+
+
+def inputs_of(model: Any, tokenizer: Any, text: str, spare: int = 0) -> dict[str, torch.Tensor]:
+    """Inputs of one text, each (1, pieces), where the model is.
+
+    Raises:
+        InputError: with `spare` more pieces it would not fit the model's positions.
+    """
+    (feature,) = encoders.tokenize(tokenizer, [text], encoders.max_positions(model) - spare)
+    return {name: torch.tensor([values], device=model.device) for name, values in feature.items()}
 
 
 def _likeliest(logits: torch.Tensor, tokenizer: Any, top: int) -> list[dict[str, Any]]:
@@ -82,7 +91,7 @@ def answered(given: str, right: str) -> bool:
 def multiply_adds(model: Any, inputs: dict[str, torch.Tensor]) -> int:
     """Multiply-adds of one forward pass, as PyTorch counts them: half of its floating-point operations."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(**_on(model, inputs))
+        model(**inputs)
     return counter.get_total_flops() // 2
 
 

@@ -86,10 +86,18 @@ def copy(source: Path, encoder: Encoder, target: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of `folder`, without the fixed padding and truncation that some models ship."""
+    """The fast tokenizer of `folder`, without the fixed padding and truncation that some models ship.
+
+    Raises:
+        InputError: the folder holds no tokenizer that can be loaded.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{folder}: its tokenizer cannot be loaded: {reason:.160}; fetch the model anew") from None
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
     return tokenizer

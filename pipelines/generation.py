@@ -26,7 +26,7 @@ WARPERS = {
     "min_p": MinPLogitsWarper,  # pieces at least this share as likely as the likeliest (Nguyen et al. 2024)
 }
 # The two other strategies draw nothing: `greedy` takes the likeliest piece, `beam` keeps the likeliest beginnings
-# (Lowerre 1976).
+# (Lowerre 1976) and ranks by log-probability a piece, as transformers does by default.
 BATCH = 50  # utterances; always whole batches, as the last bit of a logit depends on the size of its batch
 
 
@@ -60,7 +60,7 @@ def generate(
 
     Rows of `intent`, `strategy`, `seed` and `text`. Utterance number i has the seed `seed` + i, which with the other
     arguments fixes its text: a larger `n` adds to the set and changes nothing in it. `greedy` and `beam` draw nothing
-    and have no seed: greedy writes one text n times, beam its n likeliest.
+    and have no seed: greedy writes one text n times, beam the n best of its beams.
 
     Args:
         value: the number of the strategy, see `pipelines.params.Strategies`.

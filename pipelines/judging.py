@@ -20,6 +20,7 @@ COLUMNS = {  # heading -> its key and how it is shown
     "copied": ("copied_run", ".1f"),
     "slots": ("slots_found", ".3f"),
     "words": ("words", ".1f"),
+    "empty": ("empty", "d"),
 }
 
 
@@ -43,7 +44,7 @@ def measure(samples: list[dict[str, Any]], known: diversity.Known, judge: Judge)
 
     Args:
         samples: rows with `text` and the `intent` that was asked for.
-        known: the training texts.
+        known: the training texts, as they are before values are swapped.
 
     Returns:
         `samples` and `empty` (counts); `intent_recognised`, `novel`, `slots_found` (shares: the judge sees the intent;
@@ -85,7 +86,8 @@ def table(report: dict[str, Any]) -> str:
 
 def perplexity_table(report: dict[str, Any]) -> str:
     """Markdown table of metrics/generation.json: how well decoder and n-grams foresee validation."""
-    rows = {"GPT-2": report, "n-grams": report["ngram"]}
+    case = ", lower case" if report["lowercase"] else ""
+    rows = {f"GPT-2{case}": report, f"n-grams{case}": report["ngram"]}
     lines = ["| | perplexity per word | bits per byte |", "| --- | ---: | ---: |"]
     lines += [
         f"| {name} | {row['perplexity_per_word']:.1f} | {row['bits_per_byte']:.3f} |" for name, row in rows.items()

@@ -91,8 +91,8 @@ def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = F
 def swap(rows: list[Utterance], rate: float, random: Random) -> list[Utterance]:
     """`rows` with a share of their slot values replaced, each by one that stands in `rows` under the same label.
 
-    Mention replacement (Dai & Adel 2020, section 3.2): the decoder sees more names in more places. The slots of the
-    result are left out, as the decoder has no use for them.
+    Mention replacement (Dai & Adel 2020, section 3.2): the decoder sees more names in more places. A draw can give the
+    same value again. The slots of the result are left out, as the decoder has no use for them.
     """
     values: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -132,8 +132,9 @@ def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str,
 
 
 def perplexity(log_probability: float, texts: list[str]) -> dict[str, float]:
-    """Measures of a model that gives `texts` this log-probability, in nats; they compare between any two tokenizers.
+    """Measures of a model that gives `texts` this log-probability, in nats.
 
+    They compare between tokenizers that keep the same of a text: one in lower case foresees less than one with case.
     Words are what white space parts. The end of each text counts as one word, and as one byte, as it is predicted too
     (the convention of the Penn Treebank, Mikolov et al. 2010).
     """

@@ -12,6 +12,7 @@ _USE = {
     "masked": ("fill-mask", "AutoModelForMaskedLM"),
     "generation": ("text-generation", "GPT2LMHeadModel"),
 }
+_WHERE = {"masked": "", "generation": "; what it writes is judged in `metrics/generation.json`"}
 _LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "apache-2.0", "scratch": "cc0-1.0"}
 
 _CARD = """\
@@ -32,7 +33,7 @@ library_name: transformers
 | best epoch | {best_epoch} of {epochs} |
 {validation}
 
-Figures above are of the validation partition; test figures stand in `metrics/{run}.json`.
+Figures above are of the validation partition{where}.
 
 ```python
 from {module} import {auto_class}
@@ -62,6 +63,7 @@ def model_card(run: str, source: str, encoder: Encoder, options: Finetune, facts
         best_epoch=facts["best_epoch"],
         epochs=options.epochs,
         validation="\n".join(f"| validation {name} | {value:.4f} |" for name, value in facts["validation"].items()),
+        where=_WHERE.get(options.task, f"; test figures stand in `metrics/{run}.json`"),
         auto_class=auto_class,
         module="pipelines.joint_model" if options.task == "joint" else "transformers",
     )

@@ -10,6 +10,7 @@ from pipelines.errors import InputError
 
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's generator takes
 Count = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 
 # option of a run -> the one task that has it
@@ -33,7 +34,7 @@ class Split(_Model):
     """How the corpus becomes train, validation and test; see `pipelines.corpus`."""
 
     protocol: Literal["literature", "official", "random"]
-    seed: int = Field(ge=0)
+    seed: Seed
     validation_per_intent: int = Field(gt=0)
     validation_share: Share
     test_share: Share
@@ -62,7 +63,7 @@ class Finetune(_Model):
     schedule: Literal["linear", "cosine"] = "linear"
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     ema: float = Field(default=0.0, ge=0, lt=1)
-    seed: int = Field(default=13, ge=0)
+    seed: Seed = 13
     unanswerable_rate: float = Field(default=0.5, ge=0, le=1)
     head: Literal["linear", "crf"] = "linear"
     slot_loss_weight: float = Field(default=0.5, gt=0, lt=1)
@@ -98,7 +99,7 @@ class Repeat(_Model):
     """Seeds that runs are trained with once more, and for which runs `dvc repro` does so."""
 
     run: list[RunName]
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
 
 
 class Scratch(_Model):
@@ -111,7 +112,7 @@ class Scratch(_Model):
     n_layer: int = Field(gt=0)
     n_head: int = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "Scratch":
@@ -164,9 +165,15 @@ class Generate(_Model):
     """What the tuned decoder writes."""
 
     n: int = Field(gt=0)
-    seed: int = Field(ge=0)
+    seed: Seed
     max_new_pieces: int = Field(gt=0)
     strategies: Strategies
+
+    @model_validator(mode="after")
+    def _enough_beams(self) -> "Generate":
+        if self.strategies.beam is not None and self.strategies.beam < self.n:
+            raise ValueError(f"strategies.beam {self.strategies.beam} is less than n {self.n}")
+        return self
 
 
 class Judge(_Model):
@@ -192,7 +199,7 @@ class Augment(_Model):
 
     run: list[Count]
     draws: int = Field(gt=0)
-    seed: int = Field(ge=0)
+    seed: Seed
     top_p: float = Field(gt=0, le=1)
     samples: int = Field(gt=0)
     sure: Share
@@ -217,6 +224,15 @@ class Params(_Model):
     judge: Judge
     compare: Compare
     augment: Augment
+
+    @model_validator(mode="after")
+    def _positions_for_what_is_written(self) -> "Params":
+        longest, positions = self.generate.max_new_pieces, self.decoder.scratch.n_positions
+        if self.decoder.name == "scratch" and longest >= positions:
+            raise ValueError(
+                f"generate.max_new_pieces {longest} has no room in decoder.scratch.n_positions {positions}"
+            )
+        return self
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

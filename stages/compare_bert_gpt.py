@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import comparison, encoders, files, generation, language_model, masked_lm, params
+from pipelines.errors import InputError
 from pipelines.snips import INTENTS
 from stages.command import command
 
@@ -29,12 +30,13 @@ diagonal there is nothing. BERT looks both ways.
 
 | | largest weight ahead | share of all attention ahead |
 | --- | ---: | ---: |
-| BERT | {encoder[largest_ahead]:.3f} | {encoder[share_ahead]:.3f} |
-| GPT-2 | {decoder[largest_ahead]:.3f} | {decoder[share_ahead]:.3f} |
+| BERT | {ahead[encoder]} |
+| GPT-2 | {ahead[decoder]} |
 
 ## Fill in, or go on
 
-BERT fills in the mask and sees both sides of it. GPT-2 goes on after what stands before it, for the intent named.
+BERT fills in the mask and sees both sides of it. GPT-2 goes on after what stands before it, for the
+intent under which it finds that likeliest.
 
 | sentence | BERT | intent | GPT-2 |
 | --- | --- | --- | --- |
@@ -60,6 +62,8 @@ cache and {written[without_cache]:.1f} M without.
 | --- | ---: | ---: |
 | BERT | {encoder[weights]:,} | {encoder[multiply_adds_per_piece]:,} |
 | GPT-2 | {decoder[weights]:,} | {decoder[multiply_adds_per_piece]:,} |
+
+Speeds are those of a machine and stand in no output: `python -m stages.compare_bert_gpt` prints them.
 """
 
 
@@ -72,12 +76,14 @@ def compare_bert_gpt() -> None:
     filled = [
         {
             "sentence": sentence,
-            "intent": (name := comparison.likeliest_intent(*decoder, _plain(sentence), list(INTENTS))),
+            "intent": (name := comparison.likeliest_intent(*decoder, comparison.before(sentence), list(INTENTS))),
             "bert": comparison.fill_in(*encoder, sentence, TOP),
             "gpt2": comparison.go_on(*decoder, sentence, name, TOP),
         }
         for sentence in sentences
     ]
+    if not LIMITS.is_file():
+        raise InputError(f"{LIMITS}: not there yet; run: dvc repro qa_limits")
     cases = [_answer(case, *decoder) for case in json.loads(LIMITS.read_text(encoding="utf-8"))["cases"]]
     report = {
         "source": everything.data.source,
@@ -106,9 +112,9 @@ def _plain(sentence: str) -> str:
 
 
 def _facts(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, float]:
-    inputs = [tokenizer(text, return_tensors="pt") for text in texts]
+    inputs = [comparison.inputs_of(model, tokenizer, text) for text in texts]
+    model.set_attn_implementation("eager")  # others keep their attentions, and their multiply-adds, to themselves
     cost = sum(comparison.multiply_adds(model, one) for one in inputs)
-    model.set_attn_implementation("eager")
     ahead = [comparison.attention_ahead(model, one) for one in inputs]
     return {
         "weights": model.num_parameters(),
@@ -151,6 +157,10 @@ def _page(report: dict[str, Any], everything: params.Params) -> str:
         answer=ANSWER,
         steps=ANSWER,
         **{name: report[name] for name in ("encoder", "decoder", "answers")},
+        ahead={
+            name: " | ".join(f"{value:.3g}" for value in (report[name]["largest_ahead"], report[name]["share_ahead"]))
+            for name in ("encoder", "decoder")
+        },
         written={name: value / 1e6 for name, value in report["written"].items()},
     )
 

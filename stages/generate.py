@@ -11,6 +11,10 @@ from stages.command import command
 
 MODEL = Path("data/models/decoder")
 GENERATED = Path("data/generated")
+SCHEMA = pa.schema(
+    {"intent": pa.string(), "strategy": pa.string(), "seed": pa.int64(), "text": pa.string()}
+    | {"log_probability": pa.float64()}  # of the text and its end, in nats
+)
 SHOWN = 5  # utterances an intent and strategy on the sheet
 
 
@@ -32,7 +36,7 @@ def generate() -> None:
     samples = [sample | {"log_probability": value} for sample, value in zip(samples, values, strict=True)]
     with files.whole(GENERATED) as folder:
         folder.mkdir()
-        pq.write_table(pa.Table.from_pylist(samples), folder / "samples.parquet")
+        pq.write_table(pa.Table.from_pylist(samples, SCHEMA), folder / "samples.parquet")
         files.write_text(folder / "samples.md", _sheet(samples, everything.data.source))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipelines import corpus, dataset, diversity, encoders, files, judging, language_model, params
+from pipelines.errors import InputError
 from pipelines.ngrams import NgramModel
 from pipelines.snips import INTENTS
 from pipelines.tasks import intent, slots
@@ -32,6 +33,8 @@ def judge() -> None:
     def measured(samples: list[dict[str, Any]]) -> dict[str, float]:
         return judging.measure(samples, known, judges)
 
+    if not SAMPLES.is_file():
+        raise InputError(f"{SAMPLES}: not there yet; run: dvc repro generate")
     samples = pq.read_table(SAMPLES).to_pylist()
     strategies = options.strategies.listed()
     seeds = range(options.seed, options.seed + options.n)
@@ -44,6 +47,7 @@ def judge() -> None:
     report = {
         "source": everything.data.source,
         "split": "validation",
+        "lowercase": tokenizer.tokenize("A") == tokenizer.tokenize("a"),
         "judge_intent_accuracy": intent.score(said[0], validation)["accuracy"],
         "judge_slot_f1": slots.score(said[1], validation)["f1"],
         "strategies": {name: measured([s for s in samples if s["strategy"] == name]) for name in strategies},
@@ -63,7 +67,11 @@ def _load(task: Any, run: str) -> tuple[Any, Any]:
 
 def _page(report: dict[str, Any]) -> str:
     data = "SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS"
-    tables = [judging.perplexity_table(report), "", judging.table(report)]
+    judges = (
+        f"On validation the judges reach {report['judge_intent_accuracy']:.3f} (accuracy of intent-full) and "
+        f"{report['judge_slot_f1']:.3f} (F1 of slots-full)."
+    )
+    tables = [judging.perplexity_table(report), "", judging.table(report), "", judges]
     return "\n".join([f"# GPT-2 tuned on {data}, judged", "", *tables]) + "\n"
 
 

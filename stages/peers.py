@@ -59,7 +59,9 @@ def peers() -> None:
     pages = {
         "literature": published.literature_page(ours, rows),
         "few_shot": published.few_shot_page(few_shot),
-        "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION)),
+        "augmentation": augmentation.page(
+            augmented, published.read_augmentation(AUGMENTATION), everything.data.source, everything.split.protocol
+        ),
     }
     with files.whole(PAGES) as folder:
         folder.mkdir()

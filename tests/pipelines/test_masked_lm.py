@@ -90,3 +90,7 @@ def test_gpt2_sees_nothing_ahead():
     model.set_attn_implementation("eager")
     ahead = comparison.attention_ahead(model.eval(), {"input_ids": torch.arange(10).unsqueeze(0)})
     assert ahead == {"largest": 0, "share": 0}
+    of_weights = 10 * (2 * 12 * 16 * 16 + 16 * 50)  # pieces x (layers x 12 width^2 + width x vocabulary)
+    of_attention = 2 * 2 * 10 * 10 * 16  # layers x (scores, then values) x pieces^2 x width
+    inputs = {"input_ids": torch.arange(10).unsqueeze(0)}
+    assert comparison.multiply_adds(model, inputs) == of_weights + of_attention

@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import benchmark_2017, dataset, snips
+from pipelines import benchmark_2017, dataset, language_model, snips, training
+from pipelines.errors import InputError
 from pipelines.params import Strategies
+from stages import augment
 from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
 
@@ -144,6 +146,29 @@ def test_the_chain_from_download_to_summary(project):
     assert "NOT SNIPS" in summary
     assert max(map(len, summary.splitlines())) <= 80
     assert not list(Path(".checkpoints").iterdir())
+
+
+def test_what_writes_and_filters_sees_the_few_alone(project, monkeypatch):
+    prepare("download", "convert", "split", "fetch_encoder")
+    trained, learned = [], []
+    train, scratch = training.train, language_model.scratch
+
+    def spy(task, options, model, tokenizer, rows, validation_rows, checkpoints):
+        trained.append(({row["id"] for row in rows}, validation_rows))
+        return train(task, options, model, tokenizer, rows, validation_rows, checkpoints)
+
+    monkeypatch.setattr(training, "train", spy)
+    monkeypatch.setattr(language_model, "scratch", lambda sizes, texts: learned.append(texts) or scratch(sizes, texts))
+    augment.augment("5")
+    (few, none), (of_decoder, _), (both, _) = trained
+    assert len(few) == 35 == len(learned[0])
+    assert of_decoder == few
+    assert none == []
+    assert all(name.startswith("written/") for name in both - few)
+    texts = {row["text"] for row in dataset.read(Path("data/splits/train.parquet")) if row["id"] in few}
+    assert set(learned[0]) == texts
+    with pytest.raises(InputError, match="size 0: how many utterances"):
+        augment.augment("0")
 
 
 def test_a_stage_makes_the_same_bytes_twice(project):
