@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,25 @@ def test_a_wrong_key_is_named_with_its_path(tmp_path, path, value):
         params.load(written(tmp_path, yaml.safe_dump(content)))
     assert f"params.yaml: {path}: " in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "message"),
+    [
+        ("generate", "n", 51, "generate: Value error, strategies.beam 50 is less than n 51"),
+        (
+            "generate",
+            "max_new_pieces",
+            128,
+            "generate.max_new_pieces 128 has no room in decoder.scratch.n_positions 128",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_together_are_named(tmp_path, block, key, value, message):
+    content = yaml.safe_load(yaml.safe_dump(GOOD))
+    content[block][key] = value
+    with pytest.raises(InputError, match=re.escape(message)):
+        params.load(written(tmp_path, yaml.safe_dump(content)))
 
 
 @pytest.mark.parametrize("text", ["a: [", "", "- 1", "data: {source: snips}"])
