@@ -52,11 +52,11 @@ def adapted(tiny_encoder, tmp_path_factory):
         part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
         for part, pattern in snips.PARTS.items()
     }
-    options = AdaptEncoder(epochs=12, batch_size=8, learning_rate=5e-3)
+    options = AdaptEncoder(epochs=30, batch_size=8, learning_rate=5e-3)
     tokenizer = encoders.load_tokenizer(tiny_encoder)
     training.seed(13)
     model = masked_lm.build(tiny_encoder, rows["train_full"], options)
-    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 12 * len(rows["train_full"])
+    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 30 * len(rows["train_full"])
     folder = tmp_path_factory.mktemp("checkpoints") / "c"
     trained = training.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
     return trained, tokenizer
@@ -65,7 +65,8 @@ def adapted(tiny_encoder, tmp_path_factory):
 def test_it_learns_and_its_head_is_tied(adapted):
     trained, _ = adapted
     curve = trained.validation_curve
-    assert curve[-1]["masked_accuracy"] > curve[0]["masked_accuracy"]
+    assert curve[-1]["loss"] < 0.9 * curve[0]["loss"]
+    assert max(row["masked_accuracy"] for row in curve) > 2 * curve[0]["masked_accuracy"]
     words = trained.model.get_input_embeddings().weight
     assert trained.model.get_output_embeddings().weight.data_ptr() == words.data_ptr()
 
