@@ -245,6 +245,14 @@ def test_a_decoder_needs_a_tokenizer_in_either_form(base, tmp_path):
     assert encoders.load_tokenizer(old)(" play some jazz") == tokenizer(" play some jazz")
 
 
+def test_a_broken_tokenizer_is_one_line(base, tmp_path):
+    shutil.copytree(base, tmp_path / "broken")
+    (tmp_path / "broken/tokenizer.json").write_text('{"cut', encoding="utf-8")
+    with pytest.raises(InputError, match="broken: its tokenizer cannot be loaded: ") as error:
+        encoders.load_tokenizer(tmp_path / "broken")
+    assert "\n" not in str(error.value)
+
+
 def test_n_grams_are_a_distribution_that_knows_its_intent(rows, base):
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     model = NgramModel(3, tokenizer, rows["train_full"])

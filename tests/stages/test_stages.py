@@ -253,6 +253,12 @@ def test_help_says_the_one_job():
 # bad input: one line, exit 1, no traceback, earlier outputs whole
 
 
+def test_a_bert_is_no_decoder(project, tiny_encoder):
+    edit_params(lambda content: content["decoder"].update(name=str(tiny_encoder)))
+    assert_one_line_error(run_stage("stages.fetch_decoder"), "decoder.name", "a model of type bert; use a GPT-2")
+    assert not Path("data/models/base-decoder").exists()
+
+
 @needs_snips
 def test_a_mirror_with_a_wrong_or_cut_or_missing_file(project, tmp_path, monkeypatch):
     edit_params(lambda content: content["data"].update(source="snips"))
