@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from pipelines.corpus import same_text
+from pipelines.provenance import described
 from pipelines.snips import Utterance
 
 
@@ -56,7 +57,7 @@ def page(reports: list[dict[str, Any]], published: dict[str, float], source: str
     if not reports:
         lines.append("Not measured on this data and with these params: `dvc exp run -S 'augment.run=[\"10\"]'`.")
         return "\n".join(lines) + "\n"
-    data = "SNIPS" if source == "snips" else "the embedded sample, NOT SNIPS"
+    data = described(source)
     gains = [draw["with"] - draw["without"] for report in reports for draw in report["draws"]]
     lines += [
         f"Data: {data}; split protocol: {protocol}.",

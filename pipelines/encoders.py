@@ -1,6 +1,7 @@
 """Base models: find, verify and load them, from local files only and from safetensors only."""
 
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,18 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {str(error).splitlines()[0]:.200}") from None
+
+
+def model_type(folder: Path) -> str:
+    """`bert`, `gpt2` and so on, as the config of the model in `folder` says.
+
+    Raises:
+        InputError: the folder holds no model.
+    """
+    try:
+        return str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder}/config.json: {error!r:.160}; run dvc repro, or fetch the model anew") from None
 
 
 def max_positions(model: Any) -> int:

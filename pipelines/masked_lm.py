@@ -9,25 +9,47 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForMaskedLM
+import transformers
+from transformers.modeling_outputs import MaskedLMOutput
 
 from pipelines import encoders
 from pipelines.language_model import NO_LABEL
 from pipelines.params import AdaptEncoder
 from pipelines.snips import Utterance
 
-AUTO_CLASS = AutoModelForMaskedLM
 BEST = "masked_accuracy"
 LABELS = ("labels",)
 OUTPUTS = {"logits": True}
 EPOCHS_DIFFER = True
 SHUFFLE_BATCHES = True
-MASKED, REPLACED = 0.8, 0.1  # shares of the chosen words that become [MASK], and other pieces; the rest stays
+
+
+class BertForMaskedLM(transformers.BertForMaskedLM):
+    """BERT whose head, in training, sees the chosen pieces alone: over all of them it costs as much as the encoder."""
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **options: Any,
+    ) -> Any:
+        inputs = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        if not self.training:
+            return super().forward(input_ids, labels=labels, **inputs, **options)
+        chosen = labels != NO_LABEL
+        logits = self.cls(self.bert(input_ids, **inputs).last_hidden_state[chosen])
+        return MaskedLMOutput(loss=torch.nn.functional.cross_entropy(logits, labels[chosen]), logits=logits)
+
+
+AUTO_CLASS = BertForMaskedLM
 
 
 def build(base: Path, rows: list[Utterance], options: AdaptEncoder) -> Any:
     """The encoder in `base` with a head that is tied to its word embeddings; new where `base` has none."""
-    masking = {"mask_rate": options.mask_rate, "mask_copies": options.epochs, "mask_seed": options.seed}
+    shares = {"mask_rate": options.mask_rate, "mask_shares": [options.masked_share, options.replaced_share]}
+    masking = shares | {"mask_copies": options.epochs, "mask_seed": options.seed}
     return encoders.load_model(AUTO_CLASS, base, **masking)
 
 
@@ -46,33 +68,42 @@ def encode(rows: list[Utterance], tokenizer: Any, model: Any, training: bool = F
     for copy in range(config.mask_copies if training else 1):
         for feature, of_words, row in zip(plain, words, rows, strict=True):
             random = Random(f"{config.mask_seed}/{copy}/{row['id']}")
-            masked = mask(feature["input_ids"], of_words, config.mask_rate, tokenizer.mask_token_id, others, random)
-            features.append(feature | dict(zip(("input_ids", "labels"), masked, strict=True)))
+            chosen = choose(of_words, config.mask_rate, config.mask_shares, random)
+            shown, labels = mask(feature["input_ids"], of_words, chosen, tokenizer.mask_token_id, others, random)
+            features.append(feature | {"input_ids": shown, "labels": labels})
     return features
 
 
-def mask(
-    pieces: list[int], words: list[int | None], rate: float, mask_id: int, others: list[int], random: Random
-) -> tuple[list[int], list[int]]:
-    """Choose a share of the words, at least one: 80 % become `mask_id`, 10 % pieces out of `others`, 10 % stay.
+def choose(words: list[int | None], rate: float, shares: list[float], random: Random) -> dict[int, str]:
+    """Choose a share of the words, at least one, and what becomes of each: `masked`, `replaced` or `kept`.
 
     Args:
         words: of each piece the word that it belongs to, None for special pieces.
-
-    Returns:
-        The pieces that the model sees, and those that it has to find (`NO_LABEL` where it need not).
+        shares: of the chosen words, those that are masked, and those that are replaced; the rest is kept.
     """
+    masked, replaced = shares
     all_words = sorted({word for word in words if word is not None})
     chosen = {}
     for word in random.sample(all_words, min(len(all_words), max(1, round(rate * len(all_words))))):
-        chosen[word] = random.random()
+        drawn = random.random()
+        chosen[word] = "masked" if drawn < masked else "replaced" if drawn < masked + replaced else "kept"
+    return chosen
+
+
+def mask(
+    pieces: list[int], words: list[int | None], chosen: dict[int, str], mask_id: int, others: list[int], random: Random
+) -> tuple[list[int], list[int]]:
+    """The pieces that the model sees once `chosen` is done, and those that it has to find, else `NO_LABEL`.
+
+    A masked word is `mask_id` at all its pieces, in a replaced one each piece is drawn out of `others`.
+    """
     shown, labels = list(pieces), [NO_LABEL] * len(pieces)
     for place, word in enumerate(words):
         if word in chosen:
             labels[place] = pieces[place]
-            if chosen[word] < MASKED:
+            if chosen[word] == "masked":
                 shown[place] = mask_id
-            elif chosen[word] < MASKED + REPLACED:
+            elif chosen[word] == "replaced":
                 shown[place] = random.choice(others)
     return shown, labels
 

@@ -45,14 +45,16 @@ tokenizer = AutoTokenizer.from_pretrained("data/models/{run}")
 """
 
 
-def model_card(run: str, source: str, encoder: Encoder, options: Finetune, facts: dict[str, Any]) -> str:
-    """Markdown with YAML header for the folder of the run, which began from `encoder`."""
+def model_card(
+    run: str, source: str, encoder: Encoder, options: Finetune, facts: dict[str, Any], adapted: bool = False
+) -> str:
+    """Markdown with YAML header for the folder of the run, which began from `encoder`, as it is or `adapted`."""
     tag, auto_class = _USE[options.task]
     scratch = encoder.name == "scratch"
     return _CARD.format(
         licence=_LICENCES.get(encoder.name, "unknown"),
         base_model="" if scratch else f"base_model: {encoder.name}\n",
-        start="A small GPT-2 from random weights" if scratch else f"`{encoder.name}`",
+        start="A small GPT-2 from random weights" if scratch else f"`{encoder.name}`{', adapted,' if adapted else ''}",
         tag=tag,
         run=run,
         task=options.task,

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pipelines.errors import InputError
 
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+LessonName = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's generator takes
 Count = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
+Task = Literal["intent", "slots", "qa", "joint"]
 
 # option of a run -> the one task that has it
 TASK_OPTIONS = {"unanswerable_rate": "qa"} | dict.fromkeys(
@@ -19,18 +21,20 @@ TASK_OPTIONS = {"unanswerable_rate": "qa"} | dict.fromkeys(
 )
 
 
-class _Model(BaseModel):
+class Block(BaseModel):
+    """A block of params.yaml: no key unknown, none changed once read."""
+
     # Not strict: PyYAML reads `3e-05`, which `dvc exp run -S` writes, as text, and pydantic turns it into a number.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Data(_Model):
+class Data(Block):
     """Where the utterances come from."""
 
     source: Literal["snips", "sample"]
 
 
-class Split(_Model):
+class Split(Block):
     """How the corpus becomes train, validation and test; see `pipelines.corpus`."""
 
     protocol: Literal["literature", "official", "random"]
@@ -41,7 +45,7 @@ class Split(_Model):
     per_intent: int | None = Field(gt=0)
 
 
-class Encoder(_Model):
+class Encoder(Block):
     """A base model by Hugging Face name (or local folder), revision and checksum of its weights."""
 
     section: ClassVar[str] = "encoder"
@@ -50,10 +54,10 @@ class Encoder(_Model):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
 
 
-class Finetune(_Model):
+class Finetune(Block):
     """One fine-tuning run. Defaults stand here so that a new run needs to name only what it changes."""
 
-    task: Literal["intent", "slots", "qa", "joint"]
+    task: Task
     mode: Literal["full", "head"]
     epochs: int = Field(default=6, gt=0)
     batch_size: int = Field(default=32, gt=0)
@@ -88,21 +92,21 @@ class FewShotSize(Finetune):
     draws: int = Field(gt=0)
 
 
-class FewShot(_Model):
+class FewShot(Block):
     """The few-shot benchmark, and which of its sizes `dvc repro` measures."""
 
     run: list[RunName]
     sizes: dict[Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*|all)$")], FewShotSize]
 
 
-class Repeat(_Model):
+class Repeat(Block):
     """Seeds that runs are trained with once more, and for which runs `dvc repro` does so."""
 
     run: list[RunName]
     seeds: list[Seed] = Field(min_length=1)
 
 
-class Scratch(_Model):
+class Scratch(Block):
     """Sizes of a GPT-2 from random weights, by the names of `transformers.GPT2Config`."""
 
     vocab_size: int = Field(gt=256)
@@ -134,6 +138,14 @@ class AdaptEncoder(Finetune):
     task: Literal["masked"] = "masked"
     mode: Literal["full"] = "full"
     mask_rate: Share = 0.15
+    masked_share: float = Field(default=0.8, ge=0, le=1)
+    replaced_share: float = Field(default=0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> "AdaptEncoder":
+        if self.masked_share + self.replaced_share > 1:
+            raise ValueError(f"masked_share {self.masked_share} and replaced_share {self.replaced_share} exceed 1")
+        return self
 
 
 class TuneDecoder(Finetune):
@@ -145,7 +157,7 @@ class TuneDecoder(Finetune):
     swap_rate: float = Field(default=0.0, ge=0, le=1)
 
 
-class Strategies(_Model):
+class Strategies(Block):
     """Sampling strategies of `pipelines.generation`, each with its one number; those left out are not sampled."""
 
     greedy: Literal[1] | None = None
@@ -161,7 +173,7 @@ class Strategies(_Model):
         return {name: value for name, value in self if value is not None}
 
 
-class Generate(_Model):
+class Generate(Block):
     """What the tuned decoder writes."""
 
     n: int = Field(gt=0)
@@ -176,13 +188,13 @@ class Generate(_Model):
         return self
 
 
-class Judge(_Model):
+class Judge(Block):
     """The n-gram model that the decoder is set beside."""
 
     ngram_order: int = Field(gt=1)
 
 
-class Compare(_Model):
+class Compare(Block):
     """Sentences that encoder and decoder are compared on, each with one `[MASK]`."""
 
     sentences: list[Annotated[str, StringConstraints(pattern=r"^[^\[]*\S *\[MASK\][^\[]*$")]] = Field(min_length=1)
@@ -194,7 +206,7 @@ class Classifier(Finetune):
     task: Literal["intent"]
 
 
-class Augment(_Model):
+class Augment(Block):
     """Few utterances, with and without what a decoder writes after them; and which sizes `dvc repro` measures."""
 
     run: list[Count]
@@ -208,13 +220,14 @@ class Augment(_Model):
     decoder: TuneDecoder
 
 
-class Params(_Model):
+class Params(Block):
     """All of params.yaml."""
 
     data: Data
     split: Split
     encoder: Encoder
     adapt_encoder: AdaptEncoder
+    finetune_from: Literal["base", "adapted"]
     finetune: dict[RunName, Finetune]
     repeat: Repeat
     few_shot: FewShot
@@ -224,6 +237,7 @@ class Params(_Model):
     judge: Judge
     compare: Compare
     augment: Augment
+    lessons: dict[LessonName, dict[str, Any]]
 
     @model_validator(mode="after")
     def _positions_for_what_is_written(self) -> "Params":
@@ -247,14 +261,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
         raise InputError(f"{path}: not found; run from the top folder of the project") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    try:
-        return Params.model_validate(raw)
-    except ValidationError as error:
-        first, *others = error.errors()
-        where = ".".join(str(part) for part in first["loc"] if part != "[key]") or "(the whole file)"
-        got = "" if first["type"] == "missing" else f" (got {first['input']!r:.60})"
-        more = f"; and {len(others)} more" if others else ""
-        raise InputError(f"{path}: {where}: {first['msg']}{got}{more}; mend this key") from None
+    return _validated(Params, raw, path)
 
 
 def finetune(params: Params, run: str) -> Finetune:
@@ -273,6 +280,15 @@ def few_shot(params: Params, size: str) -> FewShotSize:
         InputError: there is no such size.
     """
     return _block(params.few_shot.sizes, f"few_shot.sizes.{size}", size)
+
+
+def lesson(params: Params, name: str, options: type[Block]) -> Any:
+    """The block of one lesson, which alone knows its `options`.
+
+    Raises:
+        InputError: there is no such lesson, or a key of its block is unknown, missing or out of range.
+    """
+    return _validated(options, _block(params.lessons, f"lessons.{name}", name), Path("params.yaml"), ("lessons", name))
 
 
 def strategy(name: str, value: float | None) -> float:
@@ -297,9 +313,26 @@ def written_augment(params: Params) -> str:
     return f"{written(params.augment, params.encoder, params.decoder, params.split)} {params.augment.seed} {pieces}"
 
 
+def written_run(params: Params, options: Finetune) -> str:
+    """All options of a run but its seed as one line, and what it starts from where that is not the base encoder."""
+    line = written(options, params.encoder, params.split)
+    return line if params.finetune_from == "base" else f"{line} from the {params.finetune_from} encoder"
+
+
 def written(options: Finetune | Augment, *others: Split | Encoder) -> str:
     """All options but the seed as one line, to tell whether a result was measured under the same."""
     return " ".join([options.model_dump_json(exclude={"run", "seed"}), *(other.model_dump_json() for other in others)])
+
+
+def _validated(model: type[Block], raw: Any, path: Path, at: tuple[str, ...] = ()) -> Any:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first, *others = error.errors()
+        where = ".".join(str(part) for part in (*at, *first["loc"]) if part != "[key]") or "(the whole file)"
+        got = "" if first["type"] == "missing" else f" (got {first['input']!r:.60})"
+        more = f"; and {len(others)} more" if others else ""
+        raise InputError(f"{path}: {where}: {first['msg']}{got}{more}; mend this key") from None
 
 
 def _block(blocks: dict[str, Any], path: str, name: str) -> Any:

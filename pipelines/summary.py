@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pipelines.provenance import described
+
 # task -> the metrics that stand for it, most telling first
 HEADLINES = {
     "intent": ("accuracy", "macro_f1"),
@@ -46,5 +48,5 @@ def table(runs: dict[str, dict[str, Any]], pairs: dict[str, float]) -> str:
         )
     for name, value in pairs.items():
         lines.append(f"| intent-{name} + slots-{name} | frame_accuracy | {value:.4f} | | | |")
-    source = "SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS"
+    source = described(report["source"])
     return f"Data: {source}; split protocol: {report['protocol']}.\n\n" + "\n".join(lines) + "\n"

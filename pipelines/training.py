@@ -19,6 +19,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from pipelines.averaging import WeightAverage
 from pipelines.inference import BATCH, batches, collate, length, on_gpu, predict, unpad
+from pipelines.monitor import DeviceMonitor
 from pipelines.params import Finetune
 from pipelines.snips import Utterance
 
@@ -27,12 +28,14 @@ LOGS_PER_EPOCH = 10
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves: the model of its best epoch, its facts for metrics, and its curves, one row a log entry."""
+    """What a run leaves: the model of its best epoch, its facts for metrics, its curves, one row a log entry, and
+    what it used of the machine, which is no result."""
 
     model: Any
     facts: dict[str, Any]
     train_curve: list[dict[str, Any]]
     validation_curve: list[dict[str, Any]]
+    device_use: list[dict[str, float]]
 
 
 def seed(number: int) -> None:
@@ -86,6 +89,8 @@ def train(
     trainer.copies, trainer.shuffle_batches = copies, getattr(task, "SHUFFLE_BATCHES", False)
     if options.ema:
         trainer.add_callback(WeightAverage(options.ema))
+    monitor = DeviceMonitor(on_gpu())
+    trainer.add_callback(monitor)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(_Progress)
     trainer.train(resume_from_checkpoint=newest_checkpoint(checkpoints))
@@ -107,7 +112,7 @@ def train(
         "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
     }
     train_curve = [_curve_row(entry, "") for entry in log if "loss" in entry]
-    return Trained(model, facts, train_curve, validation_curve)
+    return Trained(model, facts, train_curve, validation_curve, monitor.rows)
 
 
 def newest_checkpoint(folder: Path) -> str | None:

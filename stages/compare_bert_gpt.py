@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines import comparison, encoders, files, generation, language_model, masked_lm, params
 from pipelines.errors import InputError
+from pipelines.provenance import described
 from pipelines.snips import INTENTS
 from stages.command import command
 
@@ -150,7 +151,7 @@ def _page(report: dict[str, Any], everything: params.Params) -> str:
     return _PAGE.format(
         encoder_name=everything.encoder.name,
         decoder_name=everything.decoder.name,
-        data="SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS",
+        data=described(report["source"]),
         count=len(sentences),
         sentences="\n".join(sentences),
         questions="\n".join(questions),

@@ -1,13 +1,13 @@
-"""Fine-tune the base encoder for one run of params.yaml; keep the epoch that is best on validation."""
+"""Fine-tune an encoder for one run of params.yaml; keep the epoch that is best on validation."""
 
 import hashlib
 import os
 import shutil
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
-from pipelines import dataset, encoders, files, params, tasks, training
+from pipelines import dataset, encoders, files, monitor, params, tasks, training
 from pipelines.model_card import model_card
 from stages.command import command
 
@@ -15,19 +15,26 @@ BASE = Path("data/models/base-encoder")
 SPLITS = Path("data/splits")
 MODELS = Path("data/models")
 PLOTS = Path("metrics/plots")
+MONITOR = Path("data/monitor")  # not DVC's: what a run used of the machine differs each time
 
 
 def finetune(run: str) -> None:
     """Make data/models/<run> and its curves."""
     everything = params.load()
     options = params.finetune(everything, run)
-    tokenizer = encoders.load_tokenizer(BASE)
-    save(run, everything, everything.encoder, options, tokenizer, train(run, options, tokenizer))
+    base = start(everything)
+    tokenizer = encoders.load_tokenizer(base)
+    save(run, everything, everything.encoder, options, tokenizer, train(run, base, options, tokenizer))
 
 
-def train(name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
-    """Train by `options` on the split; `name` tells unfinished runs apart."""
-    return train_task(tasks.get(options.task), BASE, name, options, tokenizer)
+def start(everything: params.Params) -> Path:
+    """Folder of the encoder that fine-tuning starts from."""
+    return MODELS / f"{everything.finetune_from}-encoder"
+
+
+def train(name: str, base: Path, options: params.Finetune, tokenizer: Any) -> training.Trained:
+    """Train the encoder in `base` by `options` on the split; `name` tells unfinished runs apart."""
+    return train_task(tasks.get(options.task), base, name, options, tokenizer)
 
 
 def train_task(task: ModuleType, base: Path, name: str, options: params.Finetune, tokenizer: Any) -> training.Trained:
@@ -49,14 +56,19 @@ def save(
 ) -> None:
     """Write data/models/<run> and its curves."""
     source = everything.data.source
+    adapted = options.task in get_args(params.Task) and everything.finetune_from == "adapted"
     with files.whole(MODELS / run) as folder:
         trained.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         facts = {"run": run, "source": source, "task": options.task, "mode": options.mode} | trained.facts
         files.write_json(folder / "training.json", facts)
-        files.write_text(folder / "README.md", model_card(run, source, base, options, trained.facts))
+        files.write_text(folder / "README.md", model_card(run, source, base, options, trained.facts, adapted))
     for name, curve in (("train", trained.train_curve), ("validation", trained.validation_curve)):
         files.write_csv(PLOTS / run / f"{name}.csv", curve, list(curve[0]))
+    if trained.device_use:
+        files.write_csv(MONITOR / f"{run}.csv", trained.device_use, list(trained.device_use[0]))
+        with files.whole(MONITOR / f"{run}.svg") as picture:
+            monitor.draw(trained.device_use, run, picture)
 
 
 def _checkpoints(run: str, base: Path, options: str) -> Path:

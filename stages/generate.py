@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import encoders, files, generation, language_model, params, snips
+from pipelines.provenance import described
 from stages.command import command
 
 MODEL = Path("data/models/decoder")
@@ -42,7 +43,7 @@ def generate() -> None:
 
 def _sheet(samples: list[dict[str, Any]], source: str) -> str:
     """Markdown: for each strategy and intent its first distinct utterances, with their log-probability in nats."""
-    data = "SNIPS" if source == "snips" else "the embedded sample, NOT SNIPS"
+    data = described(source)
     lines = [f"# Written by GPT-2 tuned on {data}", "", "Log-probability in nats, then the utterance."]
     shown: dict[tuple[str, str], dict[str, float]] = {}
     for sample in samples:

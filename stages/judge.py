@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from pipelines import corpus, dataset, diversity, encoders, files, judging, language_model, params
 from pipelines.errors import InputError
 from pipelines.ngrams import NgramModel
+from pipelines.provenance import described
 from pipelines.snips import INTENTS
 from pipelines.tasks import intent, slots
 from stages.command import command
@@ -66,7 +67,7 @@ def _load(task: Any, run: str) -> tuple[Any, Any]:
 
 
 def _page(report: dict[str, Any]) -> str:
-    data = "SNIPS" if report["source"] == "snips" else "the embedded sample, NOT SNIPS"
+    data = described(report["source"])
     judges = (
         f"On validation the judges reach {report['judge_intent_accuracy']:.3f} (accuracy of intent-full) and "
         f"{report['judge_slot_f1']:.3f} (F1 of slots-full)."

@@ -123,7 +123,7 @@ def _rows(run: str) -> list[dict[str, Any]]:
 def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
     """The test metrics of a run under other seeds than its own, as last measured."""
     options = params.finetune(everything, run)
-    report = _measured(f"repeat-{run}", everything, params.written(options, everything.encoder, everything.split))
+    report = _measured(f"repeat-{run}", everything, params.written_run(everything, options))
     return [seed for seed in report["seeds"] if seed["seed"] != options.seed] if report else []
 
 

@@ -6,6 +6,7 @@ import yaml
 
 from pipelines import files, params, squad
 from pipelines.errors import InputError
+from pipelines.provenance import described
 from pipelines.tasks import qa
 from stages.command import command
 
@@ -60,7 +61,7 @@ def _why(case: dict[str, str]) -> str:
 
 
 def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:
-    data = "SNIPS" if source == "snips" else "the embedded sample, NOT SNIPS"
+    data = described(source)
     lines = [f"What `{run}` (trained on {data}) answers to questions that no single span answers.", ""]
     lines += ["| kind | text | question | right | model's answer | why it is wrong |", "| --- " * 6 + "|"]
     lines += [

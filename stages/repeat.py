@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipelines import dataset, encoders, files, inference, params, tasks
 from stages.command import command
-from stages.finetune import BASE, SPLITS, train
+from stages.finetune import SPLITS, start, train
 
 REPORTS = Path("metrics/on_demand")
 
@@ -14,11 +14,12 @@ def repeat(run: str) -> None:
     everything = params.load()
     options = params.finetune(everything, run)
     task = tasks.get(options.task)
-    tokenizer = encoders.load_tokenizer(BASE)
+    base = start(everything)
+    tokenizer = encoders.load_tokenizer(base)
     rows = dataset.read(SPLITS / "test.parquet")
     results = []
     for seed in everything.repeat.seeds:
-        trained = train(f"{run}-{seed}", options.model_copy(update={"seed": seed}), tokenizer)
+        trained = train(f"{run}-{seed}", base, options.model_copy(update={"seed": seed}), tokenizer)
         predictions = inference.predictions(task, trained.model, tokenizer, rows)
         scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
         pairs = zip(rows, predictions, strict=True)
@@ -29,7 +30,7 @@ def repeat(run: str) -> None:
         "source": everything.data.source,
         "protocol": everything.split.protocol,
         "split": "test",
-        "options": params.written(options, everything.encoder, everything.split),
+        "options": params.written_run(everything, options),
         "seeds": results,
     }
     files.write_json(REPORTS / f"repeat-{run}.json", report)

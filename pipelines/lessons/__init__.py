@@ -1,0 +1,104 @@
+"""The lessons by name: each answers one question about the models with measured facts, a picture and a page.
+
+Each module offers
+
+- `Options`: its block of params.yaml
+- `measure(options, materials)`: the facts, which become its JSON, and tables, which become CSV files
+- `show(facts, tables)`: the page; what it says is read from the facts
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from pipelines import encoders
+from pipelines.errors import InputError
+from pipelines.snips import Utterance
+
+NAMES = (
+    "tokenization",
+    "embeddings",
+    "architecture",
+    "attention",
+    "masking",
+    "next_sentence",
+    "transfer",
+    "monitor",
+)
+KINDS = {"bert": "base-encoder", "gpt2": "decoder"}  # what lessons look into -> one that is there offline
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("an empty sentence; write one, or take the line out")
+    return text
+
+
+Sentence = Annotated[str, AfterValidator(_not_empty)]
+Sentences = Annotated[list[Sentence], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a lesson found: `facts` for its JSON; by name `tables`, rows for its CSV files, and `pages`, more HTML."""
+
+    facts: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a lesson works on. `folder` finds a model by its name, `rows` reads a partition of the split."""
+
+    lesson: str
+    folder: Callable[[str], Path]
+    rows: Callable[[str], list[Utterance]]
+    checkpoints: Path
+
+    def find(self, key: str, name: str, kind: str | None = None) -> Path:
+        """Folder of the model that the param `key` names, checked to be of `kind` (`bert` or `gpt2`).
+
+        Raises:
+            InputError: it is nowhere to be had, or of another kind.
+        """
+        where = f"lessons.{self.lesson}.{key} {name}"
+        try:
+            folder = self.folder(name)
+        except InputError as error:
+            reason = str(error).split(": ", 1)[-1]
+            raise InputError(f"{where}: {reason}; offline there is {KINDS.get(kind, 'base-encoder')}") from None
+        found = encoders.model_type(folder)
+        if kind not in (None, found):
+            raise InputError(f"{where}: this is a {found}, and the lesson is about a {kind}; try {KINDS[kind]}")
+        return folder
+
+    def load(self, key: str, name: str, auto_class: Any, kind: str, **config: Any) -> tuple[Any, Any]:
+        """Model and tokenizer of `find`, without dropout."""
+        folder = self.find(key, name, kind)
+        return encoders.load_model(auto_class, folder, **config).eval(), encoders.load_tokenizer(folder)
+
+    def fits(self, key: str, text: str, tokenizer: Any, model: Any) -> None:
+        """Raises InputError where `text` has more pieces than `model` has positions."""
+        size, longest = len(tokenizer(text)["input_ids"]), encoders.max_positions(model)
+        if size > longest:
+            raise InputError(
+                f"lessons.{self.lesson}.{key}: {text[:40]!r}…: {size} pieces, but the model has {longest} positions; "
+                "shorten it"
+            )
+
+
+def get(name: str) -> ModuleType:
+    """The module of a lesson.
+
+    Raises:
+        InputError: there is no such lesson.
+    """
+    if name not in NAMES:
+        raise InputError(f"lesson {name}: there is no such; there are: {', '.join(NAMES)}")
+    return importlib.import_module(f"pipelines.lessons.{name}")

@@ -1,0 +1,323 @@
+"""What do the heads look at, and what does fine-tuning change? After Clark et al. 2019, "What does BERT look at?"."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from transformers import BertModel, GPT2LMHeadModel
+
+from pipelines import comparison, encoders
+from pipelines.errors import InputError
+from pipelines.heads import (
+    SINK,
+    TARGETS,
+    analyse,
+    arrange,
+    attentions,
+    divergence_between,
+    encoder_inputs,
+    first_piece,
+)
+from pipelines.language_model import control
+from pipelines.lessons import Materials, Measured, Sentence, page, pictures, views
+from pipelines.params import Block, Seed
+
+HALF = 0.5  # share of its attention from which on a head is said to be about one target
+# Clark et al. 2019, bert-base, pairs of up to 128 pieces; by layer, read off the authors' plots (+-.03)
+REFERENCE = {
+    "sep": [0.03, 0.05, 0.07, 0.21, 0.48, 0.55, 0.53, 0.57, 0.57, 0.49, 0.06, 0.07],
+    "cls": [0.06, 0.25, 0.23, 0.14, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01, 0.02, 0.00],
+    "entropy": [3.65, 2.9, 2.55, 2.7, 2.4, 1.95, 1.95, 1.75, 2.2, 2.5, 2.8, 2.85],
+    "previous_heads": 4,
+    "next_heads": 5,
+    "heads": 144,
+}
+
+
+class Options(Block):
+    """Models, the sentences of the views, which layers they show, and how much is analysed."""
+
+    encoder: str
+    tuned: str
+    decoder: str
+    sentence: Sentence
+    second: Sentence | None
+    intent: Sentence
+    decoder_sentence: Sentence
+    layers: list[int]
+    layer: int
+    heads: list[int]
+    utterances: int = Field(gt=0)
+    pair_pieces: int = Field(ge=16)
+    clusters: int = Field(gt=1)
+    seed: Seed
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """Shares, entropies and distances of all heads, on utterances and on long pairs; views of single sentences."""
+    models = {
+        role: materials.load(role, getattr(options, role), auto_class, kind)
+        for role, auto_class, kind in (
+            ("encoder", BertModel, "bert"),
+            ("tuned", BertModel, "bert"),
+            ("decoder", GPT2LMHeadModel, "gpt2"),
+        )
+    }
+    for model, _ in models.values():
+        model.set_attn_implementation("eager")  # the others keep their attentions to themselves
+    _check(options, models)
+    rows = materials.rows("test")[: options.utterances]
+    base, tokenizer = models["encoder"]
+    facts: dict[str, Any] = {
+        "models": {role: getattr(options, role) for role in models},
+        "sentences": {"encoder": options.sentence, "decoder": options.decoder_sentence},
+        "mask": _mask(options, materials, models),
+        "utterances": len(rows),
+        "reference": REFERENCE,
+        "sink": SINK,
+        "arrangements": {},
+    }
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for name, longest in (("utterances", None), ("pairs", min(options.pair_pieces, encoders.max_positions(base)))):
+        inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
+        heads, divergences = analyse(base, inputs, tokenizer)
+        tuned, _ = analyse(models["tuned"][0], inputs, tokenizer, distances=False)
+        change = divergence_between(base, models["tuned"][0], inputs)
+        points, clusters = arrange(divergences, options.clusters, options.seed)
+        for number, head in enumerate(heads):
+            x, y = points[number]
+            head |= {"x": float(x), "y": float(y), "cluster": int(clusters[number])}
+            head["divergence_from_tuned"] = float(change[head["layer"], head["head"]])
+        limit = min(options.pair_pieces if longest else 10**9, encoders.max_positions(models["decoder"][0]))
+        first = first_piece(*models["decoder"], rows, limit, joined=longest is not None)
+        facts["arrangements"][name] = {
+            "inputs": len(inputs),
+            "pieces": float(np.mean([one["input_ids"].numel() for one in inputs])),
+            "layers": _by_layer(heads, tuned),
+            "strongest": _strongest(heads),
+            "over_half": {target: sum(head[target] > HALF for head in heads) for target in TARGETS},
+            "heads": len(heads),
+            "decoder": first,
+        }
+        tables[f"heads_{name}"] = heads
+    return Measured(facts, tables, _views(options, materials, models))
+
+
+def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:
+    """Raises InputError where a view asks for a layer or head that a model lacks."""
+    config = models["encoder"][0].config
+    for key, numbers, count in (
+        ("layers", options.layers, config.num_hidden_layers),
+        ("layer", [options.layer], config.num_hidden_layers),
+        ("heads", options.heads, config.num_attention_heads),
+    ):
+        for number in numbers:
+            if not 0 <= number < count:
+                raise InputError(
+                    f"lessons.attention.{key}: {number}: {options.encoder} has {key.rstrip('s')}s 0 to {count - 1}"
+                )
+    if options.layers and options.layer not in options.layers:
+        raise InputError(f"lessons.attention.layer: {options.layer} is not among lessons.attention.layers; add it")
+    shapes = [
+        (model.config.num_hidden_layers, model.config.num_attention_heads, model.config.vocab_size)
+        for model in (models["encoder"][0], models["tuned"][0])
+    ]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"lessons.attention.tuned: {options.tuned} differs from {options.encoder} in layers, heads or pieces; "
+            "name one that was tuned from it"
+        )
+
+
+def _by_layer(heads: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over the heads of each layer, and what tuning changed."""
+    rows = []
+    for layer in sorted({head["layer"] for head in heads}):
+        chosen = [n for n, head in enumerate(heads) if head["layer"] == layer]
+        row: dict[str, Any] = {"layer": layer}
+        for name in (*TARGETS, "entropy"):
+            row[name] = float(np.mean([heads[n][name] for n in chosen]))
+            row[f"{name}_lift"] = float(np.mean([heads[n][f"{name}_lift"] for n in chosen]))
+            row[f"{name}_change"] = float(np.mean([tuned[n][name] - heads[n][name] for n in chosen]))
+        row["divergence_from_tuned"] = float(np.mean([heads[n]["divergence_from_tuned"] for n in chosen]))
+        rows.append(row)
+    return rows
+
+
+def _strongest(heads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The head with the highest lift for each target."""
+    rows = []
+    for target in TARGETS:
+        best = max(heads, key=lambda head: head[f"{target}_lift"])
+        found = {"target": target, "layer": best["layer"], "head": best["head"]}
+        rows.append(found | {"share": best[target], "lift": best[f"{target}_lift"]})
+    return rows
+
+
+def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]) -> dict[str, str]:
+    """Head view and model view of one sentence each, for encoder and decoder."""
+    pages = {}
+    for role, (inputs, tokens) in _shown(options, materials, models).items():
+        model = models[role][0]
+        config = model.config
+        weights = attentions(model, inputs)
+        layers = [n for n in options.layers if n < config.num_hidden_layers] or list(range(config.num_hidden_layers))
+        layer = options.layer if options.layer in layers else layers[0]
+        heads = [n for n in options.heads if n < config.num_attention_heads]
+        title = f"{getattr(options, role)}: attention, head by head"
+        pages[f"head_view_{role}.html"] = views.head_page(title, weights, tokens, layers, layer, heads)
+        title = f"{getattr(options, role)}: attention, all heads"
+        pages[f"model_view_{role}.html"] = views.model_page(title, weights, tokens, layers)
+    return pages
+
+
+def _shown(
+    options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]
+) -> dict[str, tuple[dict[str, Any], list[str]]]:
+    """Inputs and pieces of the sentences that the views show."""
+    model, tokenizer = models["encoder"]
+    sentences = [options.sentence, *([options.second] if options.second else [])]
+    materials.fits("sentence", " ".join(sentences), tokenizer, model)
+    inputs = dict(tokenizer(*sentences, return_tensors="pt"))
+    shown = {"encoder": (inputs, tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist()))}
+    model, tokenizer = models["decoder"]
+    text = f"{control(options.intent)} {options.decoder_sentence}"
+    materials.fits("decoder_sentence", text, tokenizer, model)
+    inputs = comparison.inputs_of(model, tokenizer, text)
+    return shown | {"decoder": (inputs, [tokenizer.decode([n]) for n in inputs["input_ids"][0].tolist()])}
+
+
+def _mask(options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]) -> list[dict[str, Any]]:
+    """What goes to `[MASK]` of the encoder's sentence, by layer; nothing where it has none."""
+    model, tokenizer = models["encoder"]
+    inputs, tokens = _shown(options, materials, models)["encoder"]
+    places = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten().tolist()
+    if not places:
+        return []
+    shares = attentions(model, inputs)[..., places].sum(-1).mean(dim=(1, 2)).tolist()
+    return [
+        {"layer": layer, "share": share, "lift": share * len(tokens) / len(places)}
+        for layer, share in enumerate(shares)
+    ]
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    drawn: dict[str, bytes] = {}
+    names, reference = facts["models"], facts["reference"]
+    words = {"cls": "[CLS]", "sep": "[SEP]", "previous": "previous", "next": "next", "own": "own"}
+    body = [
+        page.heading("See for yourself"),
+        *(
+            page.link(f"{view}_view_{role}.html", f"{view} view of {names[role]}: “{facts['sentences'][role]}”")
+            for role in ("encoder", "decoder")
+            for view in ("head", "model")
+        ),
+    ]
+    if facts["mask"]:
+        body += [
+            page.text(
+                "What goes to `[MASK]` in this sentence, mean over pieces and heads; lift over uniform attention:"
+            ),
+            page.table(facts["mask"], {"layer": "layer", "share": "share", "lift": "times uniform"}),
+        ]
+    depth = {}
+    for name, of in facts["arrangements"].items():
+        rows, title = of["layers"], f"{name}, {of['pieces']:.0f} pieces"
+        heads = tables[f"heads_{name}"]
+        grid = {f"{words[target]}": _grid([head[target] for head in heads], len(rows)) for target in words}
+        drawn[f"shares_{name}"] = pictures.heatmaps(grid, "head", "layer", unit="share of attention")
+        drawn[f"clusters_{name}"] = pictures.maps(
+            {
+                "clusters": [(head["x"], head["y"], f"cluster {head['cluster']}") for head in heads],
+                "layers": [(head["x"], head["y"], f"layer {head['layer']}") for head in heads],
+            }
+        )
+        depth[f"ours, {title}"] = [((row["layer"] + 1) / len(rows), row["sep"]) for row in rows]
+        over = ", ".join(f"{of['over_half'][target]} to {words[target]}" for target in words)
+        body += [
+            page.heading(f"{names['encoder']} on {title}"),
+            page.text(
+                f"{of['inputs']} inputs of {of['pieces']:.1f} pieces on average, made of {facts['utterances']} test "
+                "utterances. Means over all pieces; a lift is a share over that of uniform attention, so that short "
+                "and long inputs compare. Entropy is in nats."
+            ),
+            page.table(
+                rows,
+                {"layer": "layer"}
+                | words
+                | {"entropy": "entropy"}
+                | {f"{target}_lift": f"{word}, lift" for target, word in words.items()}
+                | {"entropy_lift": "entropy, share of uniform"},
+            ),
+            page.picture(drawn[f"shares_{name}"], "Share of attention of each head, by target."),
+            page.text(f"Heads, of {of['heads']}, with more than half of their attention on one target: {over}."),
+            page.table(
+                [row | {"target": words[row["target"]]} for row in of["strongest"]],
+                {"target": "target", "layer": "layer", "head": "its strongest head", "share": "share", "lift": "lift"},
+            ),
+            page.picture(
+                drawn[f"clusters_{name}"],
+                "Heads by distance (root of the Jensen-Shannon divergence, multidimensional scaling).",
+            ),
+            page.heading(f"What tuning changed: {names['tuned']}, {name}"),
+            page.text("Change of each mean, and the divergence of each head from itself before tuning, in nats."),
+            page.table(
+                rows,
+                {"layer": "layer"}
+                | {f"{target}_change": word for target, word in words.items()}
+                | {"entropy_change": "entropy", "divergence_from_tuned": "divergence"},
+            ),
+        ]
+    depth["bert-base, Clark et al."] = [
+        ((n + 1) / len(reference["sep"]), value) for n, value in enumerate(reference["sep"])
+    ]
+    drawn["depth"] = pictures.lines(depth, "depth: layer over layers", "share of attention to [SEP]")
+    published = [
+        {"layer": n} | {key: reference[key][n] for key in ("sep", "cls", "entropy")}
+        for n in range(len(reference["sep"]))
+    ]
+    body += [
+        page.heading("Beside the paper"),
+        page.picture(drawn["depth"], "Attention to [SEP] by depth."),
+        page.text(
+            f"Clark et al. 2019 on bert-base, read off their plots: {reference['previous_heads']} of "
+            f"{reference['heads']} heads give more than half of their attention to the previous piece, "
+            f"{reference['next_heads']} to the next. Layers are numbered from 0 here, from 1 in the paper."
+        ),
+        page.table(published, {"layer": "layer", "sep": "[SEP]", "cls": "[CLS]", "entropy": "entropy"}),
+        page.heading(f"{names['decoder']}: the first piece, and nothing ahead"),
+    ]
+    for name, of in facts["arrangements"].items():
+        first = of["decoder"]
+        body += [
+            page.text(
+                f"{name}: {first['inputs']} inputs of {first['pieces']:.1f} pieces. Uniform attention to what came "
+                f"before would give the first piece {first['uniform']:.3f}; {first['sinks']} of {len(first['heads'])} "
+                f"heads give it more than {facts['sink']}. Largest weight on a later piece: {first['largest_ahead']}."
+            ),
+            page.table(first["heads"], {"layer": "layer", "head": "head", "first": "to the first", "lift": "lift"}),
+        ]
+    return page.Page(
+        question="What do the heads look at, and what does fine-tuning change?",
+        calls="""
+model = BertModel.from_pretrained("data/models/base-encoder", attn_implementation="eager")
+output = model(**tokenizer("play some jazz", return_tensors="pt"), output_attentions=True)
+weights = torch.stack(output.attentions)[:, 0]      # (layers, heads, pieces, pieces), rows sum to 1
+weights[..., 0].mean(-1)                            # of each head, the share to [CLS]
+torch.special.entr(weights).sum(-1).mean(-1)        # of each head, the entropy in nats
+head_view(output.attentions, tokens)                # bertviz
+""",
+        body=body,
+        vary="""
+dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
+dvc exp run -S 'lessons.attention.sentence=the [MASK] is on the table' -S lessons.attention.layer=5 lesson@attention
+dvc exp run -S lessons.attention.encoder=google-bert/bert-base-uncased \
+  -S lessons.attention.tuned=google-bert/bert-base-uncased lesson@attention
+""",
+        pictures=drawn,
+    )
+
+
+def _grid(values: list[float], layers: int) -> np.ndarray:
+    return np.array(values).reshape(layers, -1)

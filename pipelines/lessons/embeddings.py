@@ -1,0 +1,248 @@
+"""What stands in the vectors that go into BERT, and in those that come out?"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
+from sklearn.metrics.pairwise import cosine_similarity
+from transformers import BertModel
+
+from pipelines import encoders, inference
+from pipelines.errors import InputError
+from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines.params import Block, Seed
+
+DISTANCES = (1, 2, 5, 10, 50)
+
+
+class Options(Block):
+    """The encoder before and after tuning, sentences to compare, and one word in several contexts."""
+
+    encoder: str
+    tuned: str
+    sentences: Sentences
+    word: Sentence
+    contexts: Sentences
+    seed: Seed
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """Shapes, sums and likenesses, of single sentences and of the test partition."""
+    model, tokenizer = materials.load("encoder", options.encoder, BertModel, "bert")
+    for key in ("sentences", "contexts"):
+        for sentence in getattr(options, key):
+            materials.fits(key, sentence, tokenizer, model)
+    inputs = tokenizer(options.sentences[0], return_tensors="pt")
+    positions = model.embeddings.position_embeddings.weight.detach().double().numpy()
+    likeness = cosine_similarity(positions)
+    sentences = _between(sentence_vectors(model, tokenizer, options.sentences), options.sentences)
+    contexts = _between(word_vectors(model, tokenizer, options.word, options.contexts), options.contexts)
+    rows = materials.rows("test")
+    tuned = materials.load("tuned", options.tuned, BertModel, "bert")
+    texts, intents = [row["text"] for row in rows], [row["intent"] for row in rows]
+    points, silhouettes = [], {}
+    for name, (one, pieces) in {"base": (model, tokenizer), "tuned": tuned}.items():
+        vectors = sentence_vectors(one, pieces, texts)[-1]
+        silhouettes[name] = float(silhouette_score(vectors, intents, metric="cosine"))
+        flat = TSNE(init="pca", metric="cosine", random_state=options.seed).fit_transform(vectors.astype(np.float32))
+        points += [
+            {"encoder": name, "id": row["id"], "intent": row["intent"], "x": float(x), "y": float(y)}
+            for row, (x, y) in zip(rows, flat, strict=True)
+        ]
+    facts = {
+        "encoder": options.encoder,
+        "tuned": options.tuned,
+        "matrices": [
+            {"name": name, "shape": list(weight.shape), "weights": weight.numel()}
+            for name, weight in model.embeddings.named_parameters()
+        ],
+        "sentence": options.sentences[0],
+        "sum_largest_error": sum_error(model, inputs),
+        "pooler": pooler(model, inputs),
+        "dimensions": dimensions(model, inputs["input_ids"]),
+        "positions": [
+            {"distance": distance, "cosine": float(np.diagonal(likeness, distance).mean())}
+            for distance in DISTANCES
+            if distance < len(likeness)
+        ],
+        "sentences": sentences,
+        "word": options.word,
+        "contexts": contexts,
+        "silhouette": silhouettes,
+        "utterances": len(rows),
+    }
+    grid = [{"position": n} | {str(m): float(value) for m, value in enumerate(row)} for n, row in enumerate(likeness)]
+    return Measured(facts, {"positions": grid, "sentences": sentences, "contexts": contexts, "map": points})
+
+
+@torch.no_grad()
+def sum_error(model: Any, inputs: dict[str, torch.Tensor]) -> float:
+    """Largest difference between the model's own embedding output and LayerNorm(word + position + token type)."""
+    parts = model.embeddings
+    ids, types = inputs["input_ids"], inputs["token_type_ids"]
+    places = torch.arange(ids.shape[1])
+    added = parts.word_embeddings(ids) + parts.position_embeddings(places) + parts.token_type_embeddings(types)
+    return float((parts.LayerNorm(added) - parts(input_ids=ids, token_type_ids=types)).abs().max())
+
+
+@torch.no_grad()
+def pooler(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Shape and largest value of the pooler's output, and how far tanh(W h + b) of `[CLS]` is from it."""
+    if model.pooler is None:
+        return {}
+    output = model(**inputs)
+    own = torch.tanh(model.pooler.dense(output.last_hidden_state[:, 0]))
+    return {
+        "shape": list(output.pooler_output.shape),
+        "largest": float(output.pooler_output.abs().max()),
+        "largest_error": float((own - output.pooler_output).abs().max()),
+    }
+
+
+@torch.no_grad()
+def dimensions(model: Any, ids: torch.Tensor) -> dict[str, Any]:
+    """What the model says to a sentence without a batch axis, and the shapes once `unsqueeze` has added it."""
+    one = ids[0]
+    try:
+        model(one)
+        refused = None
+    except Exception as error:  # what it raises is what the lesson is about
+        refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return {
+        "one_sentence": list(one.shape),
+        "refused": refused,
+        "unsqueezed": list(one.unsqueeze(0).shape),
+        "hidden_states": list(model(one.unsqueeze(0)).last_hidden_state.shape),
+    }
+
+
+def sentence_vectors(model: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:
+    """Mean over the pieces of each text, after the embeddings and after each layer; (layers + 1, texts, width)."""
+    return _pooled(model, tokenizer, texts, [None] * len(texts))
+
+
+def word_vectors(model: Any, tokenizer: Any, word: str, texts: list[str]) -> np.ndarray:
+    """Mean over the pieces of `word` where it first stands in each text; (layers + 1, texts, width).
+
+    Raises:
+        InputError: it does not stand in a text.
+    """
+    places = []
+    for text in texts:
+        start = text.lower().find(word.lower())
+        encoded = tokenizer(text)
+        found = {encoded.char_to_token(n) for n in range(start, start + len(word))} - {None} if start >= 0 else set()
+        if not found:
+            raise InputError(f"lessons.embeddings.contexts: {text!r} has no {word!r}; change the one or the other")
+        places.append(sorted(found))
+    return _pooled(model, tokenizer, texts, places)
+
+
+def _pooled(model: Any, tokenizer: Any, texts: list[str], places: list[list[int] | None]) -> np.ndarray:
+    features = encoders.tokenize(tokenizer, texts, encoders.max_positions(model))
+    model.config.output_hidden_states = True
+    results: list[Any] = [None] * len(texts)
+    for batch, output in inference.batches(model, features):
+        layers = torch.stack(output.hidden_states).double().cpu()
+        for row, n in enumerate(batch):
+            chosen = range(inference.length(features[n])) if places[n] is None else places[n]
+            results[n] = layers[:, row, list(chosen)].mean(dim=1)
+    model.config.output_hidden_states = False
+    return torch.stack(results, dim=1).numpy()
+
+
+def _between(vectors: np.ndarray, texts: list[str]) -> list[dict[str, Any]]:
+    """Cosine of each pair of texts, layer by layer; layer 0 is the embeddings."""
+    by_layer = [cosine_similarity(layer) for layer in vectors]
+    return [
+        {"first": texts[n], "second": texts[m]}
+        | {f"layer_{layer}": float(matrix[n, m]) for layer, matrix in enumerate(by_layer)}
+        for n in range(len(texts))
+        for m in range(n + 1, len(texts))
+    ]
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    likeness = np.array([[value for key, value in row.items() if key != "position"] for row in tables["positions"]])
+    seen = pictures.heatmaps({"": likeness}, "position", "position", ticks=False, unit="cosine similarity")
+    names = {
+        "base": f"{facts['encoder']}: silhouette {facts['silhouette']['base']:.3f}",
+        "tuned": f"{facts['tuned']}: silhouette {facts['silhouette']['tuned']:.3f}",
+    }
+    drawn = pictures.maps(
+        {
+            title: [(row["x"], row["y"], row["intent"]) for row in tables["map"] if row["encoder"] == name]
+            for name, title in names.items()
+        }
+    )
+    layers = (
+        {key: key.replace("layer_", "layer ") for key in facts["contexts"][0] if key.startswith("layer_")}
+        if (facts["contexts"])
+        else {}
+    )
+    dims, pooled = facts["dimensions"], facts["pooler"]
+    matrices = [row | {"shape": page.shape(row["shape"])} for row in facts["matrices"]]
+    body = [
+        page.heading("Three tables and a norm"),
+        page.table(matrices, {"name": "matrix", "shape": "shape", "weights": "weights"}),
+        page.text(
+            "A piece goes in as the sum of three rows, one each for its word piece, its position and its sentence, "
+            f"through LayerNorm. For “{facts['sentence']}” that sum differs from the model's own embedding output by "
+            f"at most {facts['sum_largest_error']:.1e}."
+        ),
+        page.heading("Positions"),
+        page.picture(
+            seen, "Cosine similarity of the position embeddings: near ones are alike, which nobody told them."
+        ),
+        page.table(facts["positions"], {"distance": "positions apart", "cosine": "mean cosine"}),
+        page.heading("Why a model takes a batch"),
+        page.text(
+            f"One sentence is {page.shape(dims['one_sentence'])} numbers. Given as it is, the model says: "
+            f"`{dims['refused']}`. `ids.unsqueeze(0)` adds the batch axis, {page.shape(dims['unsqueezed'])}, and what "
+            f"comes out has three dimensions, {page.shape(dims['hidden_states'])}: sentences, pieces, width."
+        ),
+    ]
+    if pooled:
+        body += [
+            page.heading("The pooler"),
+            page.text(
+                f"Its output, {page.shape(pooled['shape'])}, is tanh(W h + b) of the last hidden state of `[CLS]` "
+                f"(largest difference {pooled['largest_error']:.1e}), so it lies between -1 and 1; the largest value "
+                f"here is {pooled['largest']:.3f}."
+            ),
+        ]
+    body += [
+        page.heading("Sentences"),
+        page.text("Cosine similarity of mean vectors, after the embeddings (layer 0) and after each layer."),
+        page.table(facts["sentences"], {"first": "sentence", "second": "and"} | layers),
+        page.heading(f"One word, “{facts['word']}”, in several contexts"),
+        page.text("In layer 0 the word differs by its position alone; each layer mixes in what stands around it."),
+        page.table(facts["contexts"], {"first": "sentence", "second": "and"} | layers),
+        page.heading("A map of the test utterances"),
+        page.picture(
+            drawn,
+            f"{facts['utterances']} utterances in two dimensions (t-SNE on cosine), before and after tuning on "
+            "intents. The silhouette is of the full vectors: 1 where intents lie apart, 0 where they mix.",
+        ),
+    ]
+    return page.Page(
+        question="What stands in the vectors that go into BERT, and in those that come out?",
+        calls="""
+model = BertModel.from_pretrained("data/models/base-encoder")
+inputs = tokenizer("play some jazz", return_tensors="pt")            # ids of shape (1, pieces)
+e = model.embeddings
+e.LayerNorm(e.word_embeddings(ids) + e.position_embeddings(places) + e.token_type_embeddings(types))
+layers = model(**inputs, output_hidden_states=True).hidden_states    # one (1, pieces, width) a layer
+cosine_similarity(vectors)                                           # scikit-learn
+""",
+        body=body,
+        vary="""
+dvc exp run -S lessons.embeddings.tuned=slots-full lesson@embeddings
+dvc exp run -S lessons.embeddings.word=table -S 'lessons.embeddings.contexts=[book a table,a table of contents]' \\
+  lesson@embeddings
+""",
+        pictures={"positions": seen, "map": drawn},
+    )

@@ -1,0 +1,96 @@
+"""Pictures of lessons, by matplotlib: SVG in the same bytes each time."""
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+WIDTH = 8.5  # inches
+
+
+def bars(groups: dict[str, dict[str, float]], label: str) -> bytes:
+    """Grouped horizontal bars: row -> series -> value."""
+    names = list(next(iter(groups.values())))
+    figure, axes = _figure(0.8 + 0.28 * len(groups) * max(1, len(names)))
+    height = 0.8 / len(names)
+    for number, name in enumerate(names):
+        places = [row + (number - (len(names) - 1) / 2) * height for row in range(len(groups))]
+        drawn = axes.barh(places, [values[name] for values in groups.values()], height, label=name)
+        axes.bar_label(drawn, fmt="%.3g", padding=2, fontsize=8)
+    axes.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=label)
+    axes.margins(x=0.12)
+    axes.invert_yaxis()
+    if len(names) > 1:
+        axes.legend(fontsize=8)
+    return _svg(figure)
+
+
+def lines(series: dict[str, list[tuple[float, float]]], x: str, y: str, logarithmic: bool = False) -> bytes:
+    """Lines through points (x, y)."""
+    figure, axes = _figure(3.6)
+    for name, points in series.items():
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
+    if logarithmic:
+        axes.set_xscale("log")
+        ticks = sorted({point[0] for points in series.values() for point in points})
+        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.minorticks_off()
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _svg(figure)
+
+
+def heatmaps(matrices: dict[str, np.ndarray], x: str, y: str, ticks: bool = True, unit: str = "") -> bytes:
+    """Matrices side by side, each under its title, on one scale of colours."""
+    columns = min(3, len(matrices))
+    height, width = next(iter(matrices.values())).shape
+    size = WIDTH / columns
+    rows = -(-len(matrices) // columns)
+    figure, grid = _figure(min(6.0 * rows, rows * (size * min(1.0, height / width) + 0.75)), columns, matrices)
+    low = min(float(matrix.min()) for matrix in matrices.values())
+    high = max(float(matrix.max()) for matrix in matrices.values())
+    for axes, (title, matrix) in zip(grid, matrices.items(), strict=True):
+        image = axes.imshow(matrix, vmin=low, vmax=high, cmap="viridis", interpolation="none")
+        axes.set_title(title, fontsize=9)
+        axes.set(xlabel=x, ylabel=y)
+        if ticks:
+            axes.set(xticks=range(width), yticks=range(height))
+        axes.tick_params(labelsize=7)
+    figure.colorbar(image, ax=grid, shrink=0.8, label=unit)
+    return _svg(figure)
+
+
+def maps(panels: dict[str, list[tuple[float, float, str]]]) -> bytes:
+    """Points (x, y, group) in panels side by side; one colour a group."""
+    figure, grid = _figure(4.6, len(panels), panels)
+    groups = sorted({group for points in panels.values() for _, _, group in points})
+    for axes, (title, points) in zip(grid, panels.items(), strict=True):
+        for number, group in enumerate(groups):
+            chosen = [(x, y) for x, y, of in points if of == group]
+            if chosen:
+                axes.scatter(*zip(*chosen, strict=True), s=8, color=f"C{number}", label=group)
+        axes.set_title(title, fontsize=9)
+        axes.set(xticks=[], yticks=[])
+    handles, names = grid[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
+    return _svg(figure)
+
+
+def _figure(height: float, columns: int = 1, panels: Any = ()) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    if not panels:
+        return figure, figure.subplots()
+    grid = figure.subplots(-(-len(panels) // columns), columns, squeeze=False).flatten()
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    return figure, list(grid[: len(panels)])
+
+
+def _svg(figure: Figure) -> bytes:
+    drawn = io.BytesIO()
+    with rc_context({"svg.hashsalt": "snips"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()

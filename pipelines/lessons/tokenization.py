@@ -1,0 +1,241 @@
+"""Into what pieces do WordPiece and BPE cut a sentence, and what do they lose?"""
+
+import io
+from random import Random
+from typing import Any
+
+import sentencepiece
+from pydantic import Field
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from pipelines import encoders, masked_lm
+from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines.params import Block, Seed, Share
+
+UNKNOWN = "[UNK]"
+PROBES = {
+    "case": "Play Madonna",
+    "accents": "canción de Málaga",
+    "emoji": "play 🎵 now",
+    "two blanks": "play  it",
+    "punctuation": "what's on, please?",
+}
+
+
+class Options(Block):
+    """Models whose tokenizers are compared, and the sentences that they cut."""
+
+    models: list[str]
+    vocab_size: int = Field(gt=300)
+    english: Sentences
+    spanish: Sentences
+    masked_sentence: Sentence
+    mask_rate: Share
+    seed: Seed
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """Pieces a word, unknown pieces and round trips of each tokenizer; two ways to mask one sentence."""
+    learned_on = [row["text"] for row in materials.rows("train")]
+    cutters = {name: _of_model(name, materials) for name in options.models}
+    cutters |= learn(learned_on, options.vocab_size)
+    texts = {
+        "test": [row["text"] for row in materials.rows("test")],
+        "english": options.english,
+        "spanish": options.spanish,
+    }
+    rows = [
+        {"tokenizer": name, "vocabulary": cutter.get_vocab_size()}
+        | {f"{of}_{key}": value for of, those in texts.items() for key, value in counts(cutter, those).items()}
+        for name, cutter in cutters.items()
+    ]
+    pieces = [
+        {"tokenizer": name, "language": language, "sentence": sentence, "pieces": cut(cutter, sentence)}
+        for language in ("english", "spanish")
+        for sentence in texts[language]
+        for name, cutter in cutters.items()
+    ]
+    kept = [
+        {"tokenizer": name, "probe": probe, "text": text, "comes_back": back, "kept": back == text}
+        for name, cutter in cutters.items()
+        for probe, text in PROBES.items()
+        for back in [round_trip(cutter, text)]
+    ]
+    facts = {
+        "tokenizers": rows,
+        "pieces": pieces,
+        "probes": kept,
+        "learned_on_texts": len(learned_on),
+        "vocab_size": options.vocab_size,
+        "masked": _masked(options, cutters[options.models[0]]) if options.models else {},
+    }
+    return Measured(facts, {"tokenizers": rows, "pieces": pieces, "probes": kept})
+
+
+def _of_model(name: str, materials: Materials) -> Tokenizer:
+    return encoders.load_tokenizer(materials.find("models", name)).backend_tokenizer
+
+
+def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
+    """Three tokenizers with `size` pieces each, learned on the same texts.
+
+    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; learned as in the tokenizers library)
+    - byte-level BPE as GPT-2's (Radford et al. 2019)
+    - BPE by SentencePiece (Kudo & Richardson 2018), cased, its pieces then used by WordPiece's rule of the longest
+      match: this is how the vocabulary of BETO (Cañete et al. 2020) was made
+    """
+    word_piece = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+    word_piece.normalizer = normalizers.BertNormalizer()
+    word_piece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    word_piece.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=[UNKNOWN], show_progress=False)
+    word_piece.train_from_iterator(texts, trainer)
+
+    byte_level = Tokenizer(models.BPE())
+    byte_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    byte_level.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    byte_level.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    )
+
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=made,
+        model_type="bpe",
+        vocab_size=size,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        bos_id=-1,
+        eos_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    found = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
+    pieces = [found.id_to_piece(number) for number in range(1, found.get_piece_size())]
+    # "▁play" begins a word, "ing" goes on
+    as_word_piece = [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys([UNKNOWN, *filter(None, as_word_piece)]))}
+    beto = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
+    beto.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    beto.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    beto.decoder = decoders.WordPiece()
+    return {"WordPiece, learned": word_piece, "byte-level BPE, learned": byte_level, "as BETO's, learned": beto}
+
+
+def cut(tokenizer: Tokenizer, text: str) -> list[str]:
+    """The pieces of `text`; those of byte-level BPE as text, `▁` for a blank, or as bytes where they cut a letter."""
+    pieces = tokenizer.encode(text, add_special_tokens=False).tokens
+    if not isinstance(tokenizer.decoder, decoders.ByteLevel):
+        return pieces
+    byte_of = {sign: byte for byte, sign in bytes_to_unicode().items()}
+    shown = []
+    for piece in pieces:
+        raw = bytes(byte_of[sign] for sign in piece)
+        try:
+            shown.append(raw.decode().replace(" ", "▁"))
+        except UnicodeDecodeError:
+            shown.append(f"<{raw.hex(' ')}>")
+    return shown
+
+
+def round_trip(tokenizer: Tokenizer, text: str) -> str:
+    """What comes back when the pieces of `text` are decoded."""
+    return tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
+
+
+def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
+    """`fertility`: pieces a word (Rust et al. 2021); `unknown`: share of unknown pieces; `round_trips`: share of the
+    texts that come back as they were, and `ignoring_case` those that do but for case."""
+    cuts = [tokenizer.encode(text, add_special_tokens=False).tokens for text in texts]
+    total = sum(map(len, cuts))
+    back = [round_trip(tokenizer, text) for text in texts]
+    pairs = list(zip(texts, back, strict=True))
+    return {
+        "fertility": total / sum(len(text.split()) for text in texts),
+        "unknown": sum(piece == UNKNOWN for pieces in cuts for piece in pieces) / total,
+        "round_trips": sum(text == other for text, other in pairs) / len(texts),
+        "ignoring_case": sum(text.lower() == other.lower() for text, other in pairs) / len(texts),
+    }
+
+
+def _masked(options: Options, tokenizer: Tokenizer) -> dict[str, Any]:
+    """One sentence, masked by whole words and by single pieces, at the same rate."""
+    encoded = tokenizer.encode(options.masked_sentence, add_special_tokens=False)
+    ways = {"whole words": encoded.word_ids, "single pieces": list(range(len(encoded.tokens)))}
+    rows = [{"masking": "none", "pieces": encoded.tokens}]
+    for way, units in ways.items():
+        chosen = masked_lm.choose(units, options.mask_rate, [1.0, 0.0], Random(options.seed))
+        shown = ["[MASK]" if unit in chosen else piece for unit, piece in zip(units, encoded.tokens, strict=True)]
+        rows.append({"masking": way, "pieces": shown})
+    return {"rate": options.mask_rate, "rows": rows}
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    tokenizers = facts["tokenizers"]
+    languages = {"test": "English, test utterances", "english": "English, own", "spanish": "Spanish, own"}
+    chart = pictures.bars(
+        {row["tokenizer"]: {title: row[f"{of}_fertility"] for of, title in languages.items()} for row in tokenizers},
+        "pieces a word",
+    )
+    body = [
+        page.heading("Pieces a word"),
+        page.picture(chart, "Fertility: 1 means that each word is one piece; the fewer, the shorter the input."),
+        page.table(
+            tokenizers,
+            {"tokenizer": "tokenizer", "vocabulary": "pieces known"}
+            | {f"{of}_fertility": f"pieces a word, {title}" for of, title in languages.items()}
+            | {f"{of}_unknown": f"unknown, {title}" for of, title in languages.items()},
+        ),
+        page.text(
+            f"The three `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
+            f"for {facts['vocab_size']:,} pieces, so they compare; the others come with their models. All were "
+            "learned on English, so Spanish falls into more pieces, and a letter that a vocabulary lacks makes a "
+            "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
+        ),
+        page.text(
+            "BETO's vocabulary is often called WordPiece. It is BPE that SentencePiece built, cased, with its pieces "
+            "rewritten for WordPiece's rule of the longest match; `as BETO's` is made that way here. With a network, "
+            "put `dccuchile/bert-base-spanish-wwm-cased` among the models to see the real one."
+        ),
+        page.heading("The same sentence, piece by piece"),
+        page.table(facts["pieces"], {"sentence": "sentence", "tokenizer": "tokenizer", "pieces": "pieces"}),
+        page.heading("What comes back"),
+        page.text("Encoded, then decoded. An uncased tokenizer loses case and accents on purpose."),
+        page.table(
+            facts["probes"],
+            {"probe": "what", "text": "goes in", "tokenizer": "tokenizer", "comes_back": "comes back", "kept": "same"},
+        ),
+        page.table(
+            tokenizers,
+            {"tokenizer": "tokenizer"}
+            | {"test_round_trips": "test utterances back as they were", "test_ignoring_case": "the same but for case"},
+        ),
+    ]
+    if facts["masked"]:
+        body += [
+            page.heading("Whole words or single pieces"),
+            page.text(
+                f"Masked at a rate of {facts['masked']['rate']}. Where single pieces are masked, the rest of the word "
+                "often gives the answer away; whole-word masking hides all pieces of a word at once."
+            ),
+            page.table(facts["masked"]["rows"], {"masking": "masking", "pieces": "pieces"}),
+        ]
+    return page.Page(
+        question="Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?",
+        calls="""
+tokenizer = AutoTokenizer.from_pretrained("data/models/base-encoder")
+tokenizer.tokenize("book a table for two")              # the pieces
+ids = tokenizer("book a table for two")["input_ids"]    # their numbers, with [CLS] and [SEP]
+tokenizer.decode(ids, skip_special_tokens=True)         # and back
+""",
+        body=body,
+        vary="""
+dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
+dvc exp run -S 'lessons.tokenization.models=[base-encoder,dccuchile/bert-base-spanish-wwm-cased]' lesson@tokenization
+""",
+        pictures={"fertility": chart},
+    )

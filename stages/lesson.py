@@ -1,0 +1,58 @@
+"""Make one lesson of params.yaml: its page, pictures and tables, and the facts that the page shows."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from pipelines import dataset, encoders, files, lessons, params
+from pipelines.provenance import described
+from stages.command import command
+
+MODELS = Path("data/models")
+SPLITS = Path("data/splits")
+PAGES = Path("data/lessons")
+REPORTS = Path("metrics/lessons")
+
+
+def lesson(name: str) -> None:
+    """Make data/lessons/<name> and metrics/lessons/<name>.json."""
+    everything = params.load()
+    module = lessons.get(name)
+    options = params.lesson(everything, name, module.Options)
+    source = everything.data.source
+    with tempfile.TemporaryDirectory() as fetched:
+        materials = lessons.Materials(
+            lesson=name,
+            folder=lambda model: _folder(model, Path(fetched)),
+            rows=lambda part: dataset.read(SPLITS / f"{part}.parquet"),
+            checkpoints=Path(".checkpoints") / f"lesson-{name}",
+        )
+        measured = module.measure(options, materials)
+    report = REPORTS / f"{name}.json"
+    files.write_json(report, {"source": source} | measured.facts)
+    page = module.show(json.loads(report.read_text(encoding="utf-8")), measured.tables)
+    with files.whole(PAGES / name) as folder:
+        folder.mkdir()
+        for table, rows in measured.tables.items():
+            files.write_csv(folder / f"{table}.csv", rows, list(rows[0]))
+        for picture, drawn in page.pictures.items():
+            (folder / f"{picture}.svg").write_bytes(drawn)
+        for other, html in measured.pages.items():
+            files.write_text(folder / other, html)
+        files.write_text(folder / "index.html", page.html(name, described(source)))
+    print(f"{PAGES / name / 'index.html'}: {page.question}")
+
+
+def _folder(model: str, fetched: Path) -> Path:
+    """A model of the pipeline; otherwise a local folder, a package or the Hub, checked and copied into `fetched`."""
+    if (MODELS / model).is_dir():
+        return MODELS / model
+    encoder = params.Encoder(name=model, revision="main", sha256=None)
+    target = fetched / model.replace("/", "--").lstrip(".")
+    if not target.is_dir():
+        encoders.copy(encoders.find(encoder), encoder, target)
+    return target
+
+
+if __name__ == "__main__":
+    command(lesson)
