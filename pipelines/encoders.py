@@ -142,6 +142,14 @@ def model_type(folder: Path) -> str:
         raise InputError(f"{folder}/config.json: {error!r:.160}; run dvc repro, or fetch the model anew") from None
 
 
+def holds(folder: Path, weight: str) -> bool:
+    """Whether the weights in `folder` have one of this name."""
+    from safetensors import safe_open
+
+    with safe_open(folder / WEIGHTS, "pt") as weights:
+        return weight in weights.keys()  # noqa: SIM118 (not a dict)
+
+
 def max_positions(model: Any) -> int:
     """Longest input of `model`, in word pieces."""
     return model.config.max_position_embeddings

@@ -52,15 +52,21 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the project, on the sample, with the tiny encoder and one epoch; it is the working folder."""
     folder = tmp_path / "a project"
+    monkeypatch.delenv("SNIPS_MIRROR", raising=False)
+    copy_project(folder, tiny_encoder, monkeypatch)
+    return folder
+
+
+def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `project` in `folder` and go there."""
     folder.mkdir()
     for name in ("stages", "pipelines", "data/sample", "data/peers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "metrics/on_demand", folder / "metrics/on_demand")
-    tracked = ("snips.sha256", "literature_split.json", "qa_limits.yaml")
+    tracked = ("snips.sha256", "literature_split.json", "qa_limits.yaml", "next_sentence.csv")
     for name in ("params.yaml", "dvc.yaml", ".dvcignore", *(f"data/{name}" for name in tracked)):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("SNIPS_MIRROR", raising=False)
 
     def change(content: dict) -> None:
         content["data"]["source"] = "sample"
@@ -78,9 +84,15 @@ def project(tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch)
             content["augment"]["decoder"],
         ):
             run["epochs"] = 1
+        lessons = content["lessons"]
+        lessons["tokenization"]["vocab_size"] = 400
+        lessons["attention"] |= {"layer": 1, "utterances": 20, "clusters": 2}
+        lessons["masking"]["utterances"] = 5
+        lessons["next_sentence"]["languages"] = ["spanish"]
+        for run in (lessons["next_sentence"]["training"], *lessons["transfer"]["sizes"].values()):
+            run["epochs"] = 1
 
     edit_params(change)
-    return folder
 
 
 def edit_params(change) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines import lessons
 from tests.conftest import ROOT, edit_params
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -22,6 +23,10 @@ TASKS = {
     "few_shot": ("slots", "joint"),
     "repeat": ("intent", "slots", "qa", "joint"),
 }
+LESSONS = [f"pipelines/lessons/{name}.py" for name in lessons.NAMES]
+# what stages read beside modules and data
+OTHERS = {name: ["pipelines/tasks/questions.yaml"] for name in ("finetune", "repeat")}
+OTHERS["lesson"] = ["pipelines/lessons/vendor"]
 
 
 def imported(path: Path, found: set[str]) -> set[str]:
@@ -49,13 +54,17 @@ def test_every_imported_module_is_a_dependency(name):
     deps = [dep for dep in body["deps"] if dep.endswith(".py")]
     expected = imported(ROOT / script, {script})
     data = [dep for dep in body["deps"] if dep.startswith("pipelines/") and not dep.endswith(".py")]
-    assert data == (["pipelines/tasks/questions.yaml"] if name in ("finetune", "repeat") else [])
+    assert data == OTHERS.get(name, [])
     for task in TASKS.get(name, ()):
         path = f"pipelines/tasks/{task}.py"
         expected |= imported(ROOT / path, {path})
     if name in ("finetune", "evaluate"):  # these have a block of params, which names the one task
         expected -= {f"pipelines/tasks/{task}.py" for task in TASKS[name]}
         expected.add("pipelines/tasks/${item.task}.py")
+    if name == "lesson":
+        for path in LESSONS:
+            expected |= imported(ROOT / path, {path})
+        expected = expected - set(LESSONS) | {"pipelines/lessons/${key}.py"}
     assert set(deps) == expected
     assert deps == sorted(deps, key=lambda dep: dep.replace("${", "zz"))
 
@@ -95,6 +104,7 @@ KEPT = ["intent-full", "slots-full", "slots-head", "qa-full", "joint-full"]  # t
 def repository(project):
     def keep_some(content):
         content["finetune"] = {run: content["finetune"][run] for run in KEPT}
+        content["lessons"] = {name: content["lessons"][name] for name in ("tokenization", "monitor")}
 
     edit_params(keep_some)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
@@ -118,15 +128,17 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
     written = {"fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "compare_bert_gpt"}
     others = {"download", "convert", "split", "fetch_encoder", "qa_limits", "peers", "summary"}
-    assert set(ran(output)) == {*runs, *written, *others}
+    learned = {"lesson@tokenization", "lesson@monitor"}
+    assert set(ran(output)) == {*runs, *written, *others, *learned}
     commit()
 
     assert ran(dvc("repro")) == []
 
     output = dvc("exp", "run", "-S", "finetune.slots-full.learning_rate=3e-5")
-    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", "peers", "summary"}
+    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", "peers", "summary", *learned}
     # slots may well score 0 after one epoch of a random encoder: the summary must be equal or differ, not be absent
     assert "learning_rate" in dvc("params", "diff")
+    assert set(ran(dvc("exp", "run", "-S", "lessons.monitor.batch_sizes=[2]"))) == {"lesson@monitor"}
     assert "learning_rate" in dvc("exp", "show", "--md")
 
     output = dvc("exp", "run", "-S", "+finetune.intent-small={task: intent, mode: full, epochs: 2, batch_size: 64}")

@@ -13,12 +13,15 @@ from tests.conftest import ROOT
 PIECES = [2, *range(100, 120), 3]
 WORDS = [None, *(n // 2 for n in range(20)), None]  # ten words of two pieces
 OTHERS = list(range(1000, 2000))
+SHARES = [0.8, 0.1]
 
 
 def test_whole_words_are_masked_80_10_10():
     counts = {"masked": 0, "replaced": 0, "kept": 0}
     for seed in range(3000):
-        shown, labels = masked_lm.mask(PIECES, WORDS, 0.2, 4, OTHERS, Random(seed))
+        random = Random(seed)
+        kind_of = masked_lm.choose(WORDS, 0.2, SHARES, random)
+        shown, labels = masked_lm.mask(PIECES, WORDS, kind_of, 4, OTHERS, random)
         chosen = {WORDS[n] for n, label in enumerate(labels) if label != NO_LABEL}
         assert len(chosen) == 2  # 20 % of ten words
         assert None not in chosen
@@ -33,6 +36,7 @@ def test_whole_words_are_masked_80_10_10():
                 if WORDS[n] == word
             }
             assert len(kinds) == 1  # a word goes whole
+            assert kinds == {kind_of[word]}
             counts[kinds.pop()] += 1
     total = sum(counts.values())
     assert counts["masked"] / total == pytest.approx(0.8, abs=0.02)
@@ -40,9 +44,16 @@ def test_whole_words_are_masked_80_10_10():
 
 
 def test_a_short_text_has_at_least_one_masked_word():
-    _, labels = masked_lm.mask([2, 50, 3], [None, 0, None], 0.15, 4, OTHERS, Random(0))
+    chosen = masked_lm.choose([None, 0, None], 0.15, SHARES, Random(0))
+    _, labels = masked_lm.mask([2, 50, 3], [None, 0, None], chosen, 4, OTHERS, Random(0))
     assert labels == [NO_LABEL, 50, NO_LABEL]
-    assert masked_lm.mask([2, 3], [None, None], 0.15, 4, OTHERS, Random(0)) == ([2, 3], [NO_LABEL, NO_LABEL])
+    assert masked_lm.choose([None, None], 0.15, SHARES, Random(0)) == {}
+    assert masked_lm.mask([2, 3], [None, None], {}, 4, OTHERS, Random(0)) == ([2, 3], [NO_LABEL, NO_LABEL])
+
+
+@pytest.mark.parametrize(("shares", "kind"), [([1, 0], "masked"), ([0, 1], "replaced"), ([0, 0], "kept")])
+def test_the_shares_are_those_of_the_params(shares, kind):
+    assert set(masked_lm.choose(WORDS, 0.5, shares, Random(0)).values()) == {kind}
 
 
 @pytest.fixture(scope="module")

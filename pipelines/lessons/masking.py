@@ -1,0 +1,218 @@
+"""How does BERT learn to fill in what is masked, and what does that bring it?"""
+
+import math
+from collections import Counter
+from random import Random
+from typing import Annotated, Any
+
+import torch
+from pydantic import AfterValidator, Field
+from transformers import pipeline
+
+from pipelines import encoders, inference, masked_lm, training
+from pipelines.language_model import NO_LABEL
+from pipelines.lessons import Materials, Measured, Sentence, page, pictures
+from pipelines.params import Block, Seed, Share
+from pipelines.snips import Utterance
+
+MASK = "[MASK]"
+KINDS = {"masked": "became [MASK]", "replaced": "became another piece", "kept": "stayed"}
+TOP = 5  # pieces shown
+NEW_HEAD = "cls.predictions.transform.dense.weight"
+
+
+def _one_mask(sentence: str) -> str:
+    if sentence.count(MASK) != 1:
+        raise ValueError(f"needs {MASK} exactly once")
+    return sentence
+
+
+class Options(Block):
+    """The encoder before and after it learned to fill in, and how words are masked."""
+
+    encoder: str
+    adapted: str
+    mask_rate: Share
+    masked_share: float = Field(ge=0, le=1)
+    replaced_share: float = Field(ge=0, le=1)
+    utterances: int = Field(gt=0)
+    sentences: list[Annotated[Sentence, AfterValidator(_one_mask)]] = Field(min_length=1)
+    seed: Seed
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """The masking rule counted on train; masked accuracy, pseudo-perplexity and fillings, before and after."""
+    for key in ("encoder", "adapted"):
+        materials.find(key, getattr(options, key), "bert")
+    test = materials.rows("test")
+    shares = [options.masked_share, options.replaced_share]
+    config = {"mask_rate": options.mask_rate, "mask_shares": shares, "mask_copies": 1, "mask_seed": options.seed}
+    facts: dict[str, Any] = {
+        "names": {"before": options.encoder, "after": options.adapted},
+        "rate": options.mask_rate,
+        "shares": dict(zip(KINDS, (*shares, 1 - sum(shares)), strict=True)),
+        "utterances": len(test),
+        "scored": min(options.utterances, len(test)),
+        "models": {},
+        "filled": [],
+    }
+    for when, key in (("before", "encoder"), ("after", "adapted")):
+        name = getattr(options, key)
+        training.seed(options.seed)  # a head that the model lacks is made anew
+        model, tokenizer = materials.load(key, name, masked_lm.AUTO_CLASS, "bert", **config)
+        if when == "before":
+            facts["counted"] = counted(materials.rows("train"), tokenizer, options)
+        features = masked_lm.encode(test, tokenizer, model)
+        facts["models"][when] = {
+            "name": name,
+            "head_is_new": not encoders.holds(materials.find(key, name), NEW_HEAD),
+            "masked_accuracy": masked_accuracy(model, tokenizer, features),
+        } | pseudo_perplexity(model, tokenizer, [row["text"] for row in test[: options.utterances]])
+        fill = pipeline("fill-mask", model=model, tokenizer=tokenizer, top_k=TOP, device=model.device)
+        for sentence in options.sentences:
+            materials.fits("sentences", sentence, tokenizer, model)
+            found = fill(sentence.replace(MASK, tokenizer.mask_token))
+            pieces = [{"piece": one["token_str"].strip(), "probability": one["score"]} for one in found]
+            facts["filled"].append({"sentence": sentence, "when": when, "pieces": pieces})
+    rows = [
+        {"sentence": row["sentence"], "when": row["when"], **piece}
+        for row in facts["filled"]
+        for piece in row["pieces"]
+    ]
+    return Measured(facts, {"filled": rows})
+
+
+def counted(rows: list[Utterance], tokenizer: Any, options: Options) -> dict[str, Any]:
+    """What becomes of the words of `rows` in one pass: how many are chosen, and the share of each kind among them."""
+    kinds: Counter[str] = Counter()
+    words = 0
+    for row, encoding in zip(rows, tokenizer([row["text"] for row in rows]).encodings, strict=True):
+        random = Random(f"{options.seed}/0/{row['id']}")
+        shares = [options.masked_share, options.replaced_share]
+        kinds.update(masked_lm.choose(encoding.word_ids, options.mask_rate, shares, random).values())
+        words += len({word for word in encoding.word_ids if word is not None})
+    chosen = sum(kinds.values())
+    return {"words": words, "chosen": chosen, "rate": chosen / words} | {
+        "shares": {kind: kinds[kind] / chosen for kind in KINDS}
+    }
+
+
+def masked_accuracy(model: Any, tokenizer: Any, features: list[dict[str, Any]]) -> dict[str, float]:
+    """Share of the chosen pieces that the model finds: of all, and by what became of them."""
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for batch, output in inference.batches(model, features):
+        likeliest = output.logits.argmax(dim=-1).cpu()
+        for row, n in enumerate(batch):
+            shown, labels = features[n]["input_ids"], features[n]["labels"]
+            for place, label in enumerate(labels):
+                if label == NO_LABEL:
+                    continue
+                kind = "masked" if shown[place] == tokenizer.mask_token_id else "replaced"
+                kind = "kept" if shown[place] == label else kind
+                for key in ("all", kind):
+                    total[key] += 1
+                    right[key] += int(likeliest[row, place] == label)
+    return {key: right[key] / total[key] for key in ("all", *KINDS) if total[key]}
+
+
+@torch.no_grad()
+def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, Any]:
+    """exp of the mean surprise of each piece, in nats, masked alone while all others are seen.
+
+    Salazar et al. 2020, "Masked Language Model Scoring", equations 1 and 3. Lower is better; it compares between
+    models of the same pieces alone.
+    """
+    features = []
+    for feature in encoders.tokenize(tokenizer, texts, encoders.max_positions(model)):
+        special = tokenizer.get_special_tokens_mask(feature["input_ids"], already_has_special_tokens=True)
+        for place, is_special in enumerate(special):
+            if not is_special:
+                ids = list(feature["input_ids"])
+                right, ids[place] = ids[place], tokenizer.mask_token_id
+                features.append(feature | {"input_ids": ids, "place": place, "right": right})
+    surprise = 0.0
+    for batch, output in inference.batches(model.base_model, features):
+        places = torch.tensor([features[n]["place"] for n in batch])
+        right = torch.tensor([features[n]["right"] for n in batch])
+        logits = model.cls(output.last_hidden_state[torch.arange(len(batch)), places]).float().cpu()
+        surprise += float(torch.nn.functional.cross_entropy(logits, right, reduction="sum"))
+    return {"pieces": len(features), "pseudo_perplexity": math.exp(surprise / len(features))}
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    titles = {"before": f"{facts['names']['before']}, before", "after": f"{facts['names']['after']}, after"}
+    kinds = {"all": "all chosen", **KINDS}
+    drawn = pictures.bars(
+        {
+            title: {titles[when]: one["masked_accuracy"][kind] for when, one in facts["models"].items()}
+            for kind, title in kinds.items()
+            if kind in facts["models"]["before"]["masked_accuracy"]
+        },
+        "share of pieces found",
+    )
+    counts = facts["counted"]
+    new = [titles[when] for when, one in facts["models"].items() if one["head_is_new"]]
+    rows = [
+        {"when": titles[when], "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
+        for when, one in facts["models"].items()
+    ]
+    filled = [
+        {
+            "sentence": row["sentence"],
+            "when": titles[row["when"]],
+            "pieces": ", ".join(f"{one['piece']} {page.shown(one['probability'])}" for one in row["pieces"]),
+        }
+        for row in sorted(facts["filled"], key=lambda row: row["sentence"])
+    ]
+    body = [
+        page.heading("The rule, counted"),
+        page.text(
+            f"In one pass over the training utterances {counts['chosen']:,} of {counts['words']:,} words were chosen "
+            f"(asked for: a rate of {facts['rate']}, at least one word an utterance; counted: {counts['rate']:.3f}). "
+            "A chosen word goes whole, with all its pieces."
+        ),
+        page.table(
+            [
+                {"kind": title, "asked": facts["shares"][kind], "counted": counts["shares"][kind]}
+                for kind, title in KINDS.items()
+            ],
+            {"kind": "a chosen word", "asked": "share asked for", "counted": "share counted"},
+        ),
+        page.heading("Before and after"),
+        page.picture(drawn, f"Share of the chosen pieces found, on {facts['utterances']} test utterances."),
+        page.table(
+            rows,
+            {"when": "", "accuracy": "pieces found", "pseudo_perplexity": "pseudo-perplexity a piece"},
+        ),
+        page.text(
+            f"Pseudo-perplexity: each of {facts['models']['before']['pieces']:,} pieces of {facts['scored']} test "
+            "utterances is masked alone (Salazar et al. 2020)."
+            + (
+                f" A model whose layer for masked words is new guesses: {', '.join(new)}; its word embeddings are "
+                "learned, the layer before them is random."
+                if new
+                else ""
+            )
+        ),
+        page.heading("Fill in the mask"),
+        page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest pieces"}),
+    ]
+    return page.Page(
+        question="How does BERT learn to fill in what is masked, and what does that bring it?",
+        calls="""
+chosen = masked_lm.choose(words, 0.15, [0.8, 0.1], Random(13))           # word -> masked, replaced or kept
+shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, Random(13))
+model = AutoModelForMaskedLM.from_pretrained("data/models/adapted-encoder")
+loss = model(input_ids=shown, labels=labels).loss                         # on the chosen pieces alone
+pipeline("fill-mask", model=model, tokenizer=tokenizer)("play some [MASK] music")
+""",
+        body=body,
+        vary="""
+dvc exp run -S adapt_encoder.mask_rate=0.3 lesson@masking
+dvc exp run -S finetune_from=adapted evaluate@intent-full evaluate@slots-full   # does it help intents and slots?
+dvc exp run -S lessons.masking.adapted=google-bert/bert-base-uncased lesson@masking
+""",
+        pictures={"found": drawn},
+    )

@@ -1,0 +1,166 @@
+"""Can BERT tell a reply from a random sentence?"""
+
+import csv
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipelines import encoders, inference, next_sentence, training
+from pipelines.errors import InputError
+from pipelines.lessons import Materials, Measured, page, pictures
+from pipelines.next_sentence import Pair
+from pipelines.params import Block, Finetune, Seed, Share
+
+CHANCE = 0.5
+
+
+class Training(Finetune):
+    """How the encoder and its new layer are trained."""
+
+    task: Literal["next_sentence"] = "next_sentence"
+    mode: Literal["full"] = "full"
+
+
+class Options(Block):
+    """The encoder, the languages of the conversations, their split, and a file of own pairs."""
+
+    encoder: str
+    languages: list[str] = Field(min_length=1)
+    own_pairs: str
+    validation_share: Share
+    test_share: Share
+    split_seed: Seed
+    training: Training
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """Accuracy on held-out conversations, beside chance and word overlap; and on own pairs."""
+    own = read_pairs(Path(options.own_pairs))
+    folder = materials.find("encoder", options.encoder, "bert")
+    pretrained = encoders.holds(folder, next_sentence.HEAD)
+    settings = options.training
+    training.seed(settings.seed)
+    config = {"random_copies": settings.epochs, "random_seed": settings.seed}
+    model, tokenizer = materials.load("encoder", options.encoder, next_sentence.AUTO_CLASS, "bert", **config)
+    for pair in own:
+        materials.fits("own_pairs", f"{pair['first']} {pair['second']}", tokenizer, model)
+    parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
+    for language in options.languages:
+        pairs = next_sentence.real_pairs(language, sum(map(len, parts.values())))
+        shares = {"validation": options.validation_share, "test": options.test_share}
+        for part, rows in next_sentence.split(pairs, shares, options.split_seed).items():
+            parts[part] += rows
+    drawn = {
+        part: next_sentence.with_random(rows, Random(f"{options.split_seed}/{part}")) for part, rows in parts.items()
+    }
+    best_epoch = None
+    if not pretrained:
+        trained = training.train(
+            next_sentence, settings, model, tokenizer, parts["train"], drawn["validation"], materials.checkpoints
+        )
+        model, best_epoch = trained.model, trained.facts["best_epoch"]
+    threshold = next_sentence.best_threshold(drawn["train"])
+    test = drawn["test"]
+    predictions = inference.predictions(next_sentence, model, tokenizer, test)
+    rows = [
+        pair
+        | {"probability": one["probability"], "overlap": next_sentence.overlap(pair)}
+        | {"right": (one["probability"] > CHANCE) == pair["next"]}
+        | {"overlap_right": (next_sentence.overlap(pair) > threshold) == pair["next"]}
+        for pair, one in zip(test, predictions, strict=True)
+    ]
+    accuracy = [
+        {"language": language, "pairs": len(chosen), "chance": CHANCE}
+        | {"bert": sum(row["right"] for row in chosen) / len(chosen)}
+        | {"overlap": sum(row["overlap_right"] for row in chosen) / len(chosen)}
+        for language in ("all", *options.languages)
+        for chosen in [[row for row in rows if language in ("all", row["language"])]]
+    ]
+    said = inference.predictions(next_sentence, model, tokenizer, own) if own else []
+    facts = {
+        "encoder": options.encoder,
+        "pretrained_head": pretrained,
+        "best_epoch": best_epoch,
+        "real_pairs": {part: len(pairs) for part, pairs in parts.items()},
+        "groups": {part: len({pair["group"] for pair in pairs}) for part, pairs in parts.items()},
+        "threshold": threshold,
+        "accuracy": accuracy,
+        "own_file": options.own_pairs,
+        "own": [
+            {"first": pair["first"], "second": pair["second"], "next": pair["next"], **one}
+            for pair, one in zip(own, said, strict=True)
+        ],
+    }
+    return Measured(facts, {"test": sorted(rows, key=lambda row: row["right"])})
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Pairs of a CSV file with the columns `first`, `second` and `next` (yes or no).
+
+    Raises:
+        InputError: it is missing, has other columns, or a row without a sentence.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: {error}; set lessons.next_sentence.own_pairs to a CSV file") from None
+    pairs = []
+    for number, row in enumerate(rows, start=2):
+        texts = [(row.get(name) or "").strip() for name in ("first", "second")]
+        if not all(texts) or row.get("next") not in ("yes", "no"):
+            raise InputError(f"{path}, line {number}: needs first, second, and yes or no in next; mend or remove it")
+        pairs.append(Pair(first=texts[0], second=texts[1], next=row["next"] == "yes", language="own", group=0))
+    return pairs
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    titles = {"bert": facts["encoder"], "overlap": "word overlap", "chance": "chance"}
+    drawn = pictures.bars(
+        {row["language"]: {title: row[key] for key, title in titles.items()} for row in facts["accuracy"]},
+        "share of pairs told rightly",
+    )
+    real, groups = facts["real_pairs"], facts["groups"]
+    how = (
+        "The model brings its own head for next sentences, which is used as it is."
+        if facts["pretrained_head"]
+        else "The model brings no head for next sentences, so one was trained; "
+        f"epoch {facts['best_epoch']} was best on validation."
+    )
+    body = [
+        page.heading("Held-out conversations"),
+        page.picture(drawn, "Accuracy by language, beside word overlap and chance."),
+        page.table(facts["accuracy"], {"language": "language", "pairs": "pairs"} | titles),
+        page.text(
+            f"{how} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
+            f"{real['test']:,} held out; each comes once with its reply, and once with one from another conversation, "
+            f"so a coin has one half. The parts share no conversation ({groups['train']:,}, {groups['validation']:,} "
+            f"and {groups['test']:,} groups; conversations with the same statement are one). Word overlap takes a "
+            f"reply for the next one above {facts['threshold']:.3f} of shared words, the best cut on train."
+        ),
+        page.heading(f"Own pairs, from {facts['own_file']}"),
+        page.table(
+            facts["own"],
+            {"first": "first", "second": "second", "next": "meant as next", "probability": "probability of next"},
+        ),
+    ]
+    return page.Page(
+        question="Can BERT tell a reply from a random sentence?",
+        calls="""
+model = BertForNextSentencePrediction.from_pretrained("data/models/base-encoder")
+inputs = tokenizer("how are you", "fine, and you?", return_tensors="pt")   # [CLS] first [SEP] second [SEP]
+inputs["token_type_ids"]                                                  # 0 in the first, 1 in the second
+model(**inputs, labels=torch.tensor([0])).loss                            # 0: it is next, 1: it is random
+model(**inputs).logits.softmax(-1)[0, 0]                                  # probability of next
+""",
+        body=body,
+        vary="""
+dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence
+dvc exp run -S lessons.next_sentence.encoder=google-bert/bert-base-uncased lesson@next_sentence   # its own head
+$EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence
+""",
+        pictures={"accuracy": drawn},
+    )

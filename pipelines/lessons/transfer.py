@@ -1,0 +1,198 @@
+"""What is pre-training worth?"""
+
+from collections import Counter
+from typing import Any
+
+from pydantic import Field, model_validator
+from transformers import BertModel, pipeline
+
+from pipelines import corpus, inference, training
+from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines.params import Block, Finetune, Seed
+from pipelines.snips import Utterance
+from pipelines.tasks import intent, qa
+
+ARMS = {
+    "random": "random weights, every weight trained",
+    "frozen": "pre-trained weights, only the new layer trained",
+    "full": "pre-trained weights, every weight trained",
+}
+
+
+class Arm(Finetune):
+    """How one arm is trained on intents, but for its epochs."""
+
+    task: str = Field(default="intent", pattern="^intent$")
+
+
+class Size(Block):
+    """Utterances an intent, empty for all, and epochs over them."""
+
+    per_intent: int | None = Field(gt=0)
+    epochs: int = Field(gt=0)
+
+
+class Question(Block):
+    """A question on a text."""
+
+    question: Sentence
+    context: Sentence
+
+
+class Options(Block):
+    """The architecture, the sizes, how each arm is trained; and what the ready-made pipelines are asked."""
+
+    encoder: str
+    seed: Seed
+    sizes: dict[str, Size] = Field(min_length=1)
+    arms: dict[str, Arm]
+    models: dict[str, str]
+    sentences: Sentences
+    questions: list[Question] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known_keys(self) -> "Options":
+        for key, found, wanted in (("arms", self.arms, ARMS), ("models", self.models, ("intent", "slots", "qa"))):
+            if set(found) != set(wanted):
+                raise ValueError(f"{key} must be {', '.join(wanted)}, not {', '.join(found)}")
+        for name, arm in self.arms.items():
+            if (arm.mode == "head") != (name == "frozen"):
+                raise ValueError(f"arms.{name} cannot have mode {arm.mode}")
+        return self
+
+
+def measure(options: Options, materials: Materials) -> Measured:
+    """Accuracy on test of each arm at each size; and what the pipelines of transformers say of a few sentences."""
+    base = materials.find("encoder", options.encoder, "bert")
+    model, tokenizer = materials.load("encoder", options.encoder, intent.AUTO_CLASS, "bert")
+    asked = _inference(options, materials)  # before what takes minutes, as it may name a model that is not there
+    train, test = materials.rows("train"), materials.rows("test")
+    fewest = min(Counter(row["intent"] for row in train).values())
+    left_out = [name for name, size in options.sizes.items() if (size.per_intent or 0) > fewest]
+    points = []
+    for name, size in options.sizes.items():
+        if name in left_out:
+            continue
+        rows = _drawn(train, size.per_intent, options.seed)
+        for arm, settings in options.arms.items():
+            settings = settings.model_copy(update={"epochs": size.epochs, "seed": options.seed})
+            training.seed(settings.seed)
+            model = intent.build(base, rows, settings)
+            if arm == "random":
+                model = type(model)(model.config)
+            trained = training.train(intent, settings, model, tokenizer, rows, [], materials.checkpoints)
+            said = inference.predictions(intent, trained.model, tokenizer, test)
+            points.append(
+                {"arm": arm, "size": name, "utterances": len(rows), "epochs": size.epochs}
+                | {"trained_weights": trained.facts["trained_weights"]}
+                | {"accuracy": intent.score(said, test)["accuracy"]}
+            )
+    facts = {
+        "encoder": options.encoder,
+        "test": len(test),
+        "fewest": fewest,
+        "left_out": left_out,
+        "points": points,
+        "models": options.models,
+        "inference": asked,
+    }
+    return Measured(facts, {"curve": points})
+
+
+def _drawn(rows: list[Utterance], per_intent: int | None, seed: int) -> list[Utterance]:
+    if per_intent is None:
+        return rows
+    chosen = corpus.draw(rows, per_intent, str(seed), "lessons.transfer.sizes")
+    return [row for row in rows if row["id"] in chosen]
+
+
+def _inference(options: Options, materials: Materials) -> dict[str, Any]:
+    """What `text-classification`, `token-classification` and our pipeline for questions give."""
+    folders = {task: materials.find(f"models.{task}", name, "bert") for task, name in options.models.items()}
+    for task in ("intent", "slots"):
+        model, tokenizer = materials.load(f"models.{task}", options.models[task], BertModel, "bert")
+        for sentence in options.sentences:
+            materials.fits("sentences", sentence, tokenizer, model)
+    classify = pipeline("text-classification", str(folders["intent"]))
+    tag = pipeline("token-classification", str(folders["slots"]), aggregation_strategy="first")
+    ask = qa.pipeline(folders["qa"])
+    return {
+        "intents": [
+            {"sentence": sentence, "label": found["label"], "score": found["score"]}
+            for sentence, found in zip(options.sentences, classify(options.sentences), strict=True)
+        ],
+        "slots": [
+            {"sentence": sentence, "slot": one["entity_group"], "score": float(one["score"])}
+            | {"text": sentence[one["start"] : one["end"]]}
+            for sentence, found in zip(options.sentences, tag(options.sentences), strict=True)
+            for one in found
+        ],
+        "answers": [
+            {"question": one.question, "context": one.context}
+            | {key: value for key, value in ask(question=one.question, context=one.context).items() if key != "start"}
+            for one in options.questions
+        ],
+    }
+
+
+def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
+    """The page of the lesson."""
+    points = facts["points"]
+    drawn = pictures.lines(
+        {
+            title: [(point["utterances"], point["accuracy"]) for point in points if point["arm"] == arm]
+            for arm, title in ARMS.items()
+        },
+        "training utterances",
+        "intent accuracy on test",
+        logarithmic=True,
+    )
+    sizes = list(dict.fromkeys(point["size"] for point in points))
+    of = {(point["arm"], point["size"]): point for point in points}
+    rows = [
+        {"size": size, "utterances": of["full", size]["utterances"], "epochs": of["full", size]["epochs"]}
+        | {arm: of[arm, size]["accuracy"] for arm in ARMS}
+        for size in sizes
+    ]
+    asked = facts["inference"]
+    body = [
+        page.heading("Learning curve"),
+        page.picture(drawn, f"Intent accuracy on {facts['test']} test utterances by training utterances."),
+        page.table(rows, {"size": "an intent", "utterances": "utterances", "epochs": "epochs"} | ARMS),
+        page.text(
+            f"The architecture is that of {facts['encoder']} each time, so the gap between the first and the last "
+            "column is what pre-training is worth. At a size all three see the same utterances as often; one draw, one "
+            "seed, nothing chosen on test."
+            + (
+                f" Left out, as train has {facts['fewest']} utterances of an intent: {', '.join(facts['left_out'])}."
+                if facts["left_out"]
+                else ""
+            )
+        ),
+        page.heading("Ready-made pipelines on the models of this project"),
+        page.text(f"`text-classification` with {facts['models']['intent']}:"),
+        page.table(asked["intents"], {"sentence": "sentence", "label": "intent", "score": "probability"}),
+        page.text(f"`token-classification` with {facts['models']['slots']}:"),
+        page.table(asked["slots"], {"sentence": "sentence", "text": "words", "slot": "slot", "score": "probability"}),
+        page.text(f"Questions with {facts['models']['qa']}, by this project's own pipeline:"),
+        page.table(
+            asked["answers"], {"context": "text", "question": "question", "answer": "answer", "score": "probability"}
+        ),
+    ]
+    return page.Page(
+        question="What is pre-training worth?",
+        calls="""
+model = AutoModelForSequenceClassification.from_pretrained("data/models/base-encoder", num_labels=7)
+fresh = type(model)(model.config)                # the same architecture, from random weights
+model.base_model.requires_grad_(False)           # frozen: only the new layer learns
+pipeline("text-classification", "data/models/intent-full")("put on some jazz")
+pipeline("token-classification", "data/models/slots-full", aggregation_strategy="first")("put on some jazz")
+""",
+        body=body,
+        vary="""
+dvc exp run -S 'lessons.transfer.sizes.100={per_intent: 100, epochs: 12}' lesson@transfer
+dvc exp run -S lessons.transfer.encoder=google-bert/bert-base-uncased lesson@transfer
+dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfer
+""",
+        pictures={"curve": drawn},
+    )

@@ -1,0 +1,190 @@
+"""What the lessons measure, on cases that are known."""
+
+import math
+from random import Random
+
+import pytest
+import torch
+import transformers
+
+from pipelines import encoders, masked_lm, monitor, next_sentence, snips, training
+from pipelines.errors import InputError
+from pipelines.language_model import NO_LABEL
+from pipelines.lessons import masking, page, tokenization
+from pipelines.lessons.monitor import step
+from pipelines.params import AdaptEncoder, Finetune
+from pipelines.tasks import intent
+from tests.conftest import ROOT
+
+TEXTS = [
+    slot["text"]
+    for path in sorted((ROOT / "data/sample").rglob("train_*_full.json"))
+    for slot in snips.parse(path.read_bytes(), "train_full", path.parent.name, path.name)[0]
+]
+
+
+def test_learned_tokenizers_have_the_same_room_and_lose_what_they_say():
+    cutters = tokenization.learn(TEXTS, 600)
+    assert all(570 <= cutter.get_vocab_size() <= 600 for cutter in cutters.values())
+    word_piece, byte_level, beto = cutters.values()
+    for text in ("Málaga  mañana 🌧️", "</script>", "zażółć"):
+        assert tokenization.round_trip(byte_level, text) == text
+    assert "[UNK]" in tokenization.cut(word_piece, "play 🎵")
+    assert tokenization.round_trip(word_piece, "Play") == "play"
+    assert "##" in "".join(tokenization.cut(beto, "unpretentious"))
+    assert tokenization.cut(beto, "Play") != tokenization.cut(beto, "play")  # cased
+    counts = tokenization.counts(byte_level, TEXTS)
+    assert counts["unknown"] == 0
+    assert counts["round_trips"] == 1
+    assert counts["fertility"] > 1
+
+
+def test_byte_level_pieces_are_shown_as_text_or_bytes():
+    byte_level = tokenization.learn(TEXTS, 600)["byte-level BPE, learned"]
+    assert tokenization.cut(byte_level, "play it")[-1].startswith("▁")
+    assert "".join(tokenization.cut(byte_level, "🎵")) == "<f0><9f><8e><b5>"
+
+
+@pytest.fixture(scope="module")
+def masked(tiny_encoder):
+    training.seed(3)
+    model = masked_lm.build(tiny_encoder, [], AdaptEncoder())
+    return model, encoders.load_tokenizer(tiny_encoder)
+
+
+def test_the_head_at_masked_places_alone_gives_the_loss_and_gradients_of_the_whole(masked):
+    model, tokenizer = masked
+    batch = tokenizer(["play some jazz", "book a table for two in boston"], padding=True, return_tensors="pt")
+    labels = torch.full_like(batch["input_ids"], NO_LABEL)
+    labels[0, 2], labels[1, 3] = 40, 50
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model.train()
+    loss = model(**batch, labels=labels).loss
+    loss.backward()
+    found = model.get_input_embeddings().weight.grad.clone()
+    model.zero_grad()
+    whole = transformers.BertForMaskedLM.forward(model, **batch, labels=labels).loss
+    whole.backward()
+    assert loss.item() == pytest.approx(whole.item(), rel=1e-5)
+    assert torch.allclose(found, model.get_input_embeddings().weight.grad, atol=1e-6)
+    model.zero_grad()
+
+
+def test_pseudo_perplexity_is_that_of_a_plain_loop(masked):
+    model, tokenizer = masked
+    model.eval()
+    texts = ["play some jazz", "rate this book five stars"]
+    surprise, pieces = 0.0, 0
+    for text in texts:
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        for place in range(1, ids.shape[1] - 1):
+            hidden = ids.clone()
+            hidden[0, place] = tokenizer.mask_token_id
+            with torch.no_grad():
+                surprise -= model(hidden).logits[0, place].log_softmax(-1)[ids[0, place]].item()
+            pieces += 1
+    found = masking.pseudo_perplexity(model, tokenizer, texts)
+    assert found["pieces"] == pieces
+    assert found["pseudo_perplexity"] == pytest.approx(math.exp(surprise / pieces), rel=1e-4)
+
+
+def test_masked_accuracy_counts_by_what_became_of_a_word(masked):
+    model, tokenizer = masked
+    rows = [{"id": str(n), "text": text} for n, text in enumerate(TEXTS[:60])]
+    features = masked_lm.encode(rows, tokenizer, model)
+    found = masking.masked_accuracy(model, tokenizer, features)
+    assert set(found) == {"all", "masked", "replaced", "kept"}
+    assert 0 <= found["all"] <= 1
+    for feature in features:  # a model that sees the answer everywhere finds all that was kept
+        feature["input_ids"] = [
+            label if label != NO_LABEL else shown
+            for shown, label in zip(feature["input_ids"], feature["labels"], strict=True)
+        ]
+    assert set(masking.masked_accuracy(model, tokenizer, features)) == {"all", "kept"}
+
+
+def test_conversations_of_one_part_are_in_no_other():
+    pairs = next_sentence.real_pairs("spanish")
+    assert len(pairs) > 300
+    parts = next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
+    assert sum(map(len, parts.values())) == len(pairs)
+    assert len(parts["test"]) == pytest.approx(0.2 * len(pairs), rel=0.2)
+    statements = {part: {pair["first"].lower() for pair in rows} for part, rows in parts.items()}
+    for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        assert not statements[one] & statements[other]
+    assert parts == next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
+    assert parts != next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 14)
+
+
+def test_half_of_the_pairs_are_random_and_from_elsewhere():
+    pairs = next_sentence.real_pairs("spanish")
+    drawn = next_sentence.with_random(pairs, Random(1))
+    assert [pair["next"] for pair in drawn] == [True, False] * len(pairs)
+    by_second = {(pair["group"], pair["second"]) for pair in pairs}
+    others = [pair for pair in drawn if not pair["next"]]
+    assert sum((pair["group"], pair["second"]) in by_second for pair in others) < 0.1 * len(others)
+    with pytest.raises(InputError, match="one conversation alone"):
+        next_sentence.with_random(pairs[:1], Random(1))
+
+
+def test_the_best_overlap_cut():
+    def pair(first, second, is_next):
+        return {"first": first, "second": second, "next": is_next}
+
+    pairs = [pair("a b", "a b", True), pair("a b", "a c", True), pair("a b", "c d", False)]
+    cut = next_sentence.best_threshold(pairs)
+    assert [next_sentence.overlap(one) > cut for one in pairs] == [True, True, False]
+
+
+def test_a_page_escapes_all_it_is_given():
+    bad = "</script><script>alert(1)</script>"
+    made = page.Page(
+        question=bad,
+        calls=bad,
+        body=[
+            *(page.heading(bad), page.text(f"`{bad}` {bad}"), page.table([{"a": bad}], {"a": bad})),
+            *(page.picture(b"<svg/>", bad), page.link("x", bad)),
+        ],
+        vary=bad,
+    ).html("lesson", bad)
+    assert "<script" not in made
+    assert made.count("&lt;script&gt;") == 13
+
+
+class State:
+    global_step = 3
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_the_monitor_samples_the_machine(monkeypatch, tmp_path, on_gpu):
+    monkeypatch.setattr(monitor, "INTERVAL", 0.0)
+    monkeypatch.setattr(torch.cuda, "utilization", lambda: 71)
+    monkeypatch.setattr(torch.cuda, "device_memory_used", lambda: 5 * 2**20)
+    seen = monitor.DeviceMonitor(on_gpu)
+    seen.on_train_begin(None, State, None)
+    for _ in range(3):
+        sum(range(10**5))
+        seen.on_step_end(None, State, None)
+    columns = ["seconds", "step", "cpu_percent", "memory_mib"] + ["gpu_percent", "gpu_memory_mib"] * on_gpu
+    assert [list(row) for row in seen.rows] == [columns] * 3
+    assert all(row["memory_mib"] > 50 for row in seen.rows)
+    monitor.draw(seen.rows, "a run", tmp_path / "run.svg")
+    assert "<svg" in (tmp_path / "run.svg").read_text(encoding="utf-8")
+
+
+def test_the_bytes_of_a_step(tiny_encoder):
+    rows = [{"id": str(n), "text": text, "intent": f"i{n % 2}", "slots": []} for n, text in enumerate(TEXTS[:8])]
+    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    sizes = []
+    for count in (2, 8):
+        model = intent.build(tiny_encoder, rows, Finetune(task="intent", mode="full"))
+        features = intent.encode(rows[:count], tokenizer, model)
+        from pipelines.inference import collate
+
+        found = step(model, collate(features))
+        assert found["weights"] == 4 * sum(weight.numel() for weight in model.parameters())
+        assert found["optimizer"] == 2 * found["gradients"]
+        sizes.append(found["activations"])
+    assert sizes[0] < sizes[1]

@@ -1,0 +1,299 @@
+"""Each lesson as a stage on the sample and tiny models: files, bytes, pages in a browser, one line for bad input."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines import lessons
+from pipelines.errors import InputError
+from stages import adapt_encoder, convert, download, fetch_decoder, fetch_encoder, finetune, lesson, split, tune_decoder
+from tests.conftest import assert_one_line_error, copy_project, edit_params, run_stage
+
+MARKUP = "</script><script>alert(1)</script>"
+FILES = {
+    "tokenization": {"fertility.svg", "tokenizers.csv", "pieces.csv", "probes.csv"},
+    "embeddings": {"positions.svg", "map.svg", "positions.csv", "sentences.csv", "contexts.csv", "map.csv"},
+    "architecture": {"weights.svg", "multiply_adds.svg", "encoder.csv", "decoder.csv", "properties.csv"},
+    "attention": {
+        *(f"{view}_view_{role}.html" for view in ("head", "model") for role in ("encoder", "decoder")),
+        *(f"{name}_{of}.svg" for name in ("shares", "clusters") for of in ("utterances", "pairs")),
+        *("depth.svg", "heads_utterances.csv", "heads_pairs.csv"),
+    },
+    "masking": {"found.svg", "filled.csv"},
+    "next_sentence": {"accuracy.svg", "test.csv"},
+    "transfer": {"curve.svg", "curve.csv"},
+    "monitor": {"memory.svg", "steps.csv"},
+}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory, tiny_encoder):
+    """A project in which every lesson was made once, from sentences with markup in them; it is the working folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SNIPS_MIRROR", raising=False)
+        copy_project(tmp_path_factory.mktemp("lessons") / "a project", tiny_encoder, patch)
+
+        def change(content):
+            of = content["lessons"]
+            of["tokenization"]["english"].append(MARKUP)
+            of["embeddings"]["sentences"].append(MARKUP)
+            of["architecture"]["sentence"] = MARKUP
+            of["attention"] |= {"sentence": f"play [MASK] {MARKUP}", "decoder_sentence": MARKUP}
+            of["masking"]["sentences"].append(f"[MASK] {MARKUP}")
+            of["transfer"]["sentences"].append(MARKUP)
+            of["transfer"]["sizes"] = {"2": {"per_intent": 2, "epochs": 1}, "900": {"per_intent": 900, "epochs": 1}}
+            of["transfer"]["questions"].append({"question": MARKUP, "context": MARKUP})
+
+        edit_params(change)
+        for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
+            stage()
+        for run in ("intent-full", "slots-full", "qa-full"):
+            finetune.finetune(run)
+        for stage in (adapt_encoder.adapt_encoder, fetch_decoder.fetch_decoder, tune_decoder.tune_decoder):
+            stage()
+        for name in lessons.NAMES:
+            lesson.lesson(name)
+        yield
+
+
+def page(name):
+    return Path(f"data/lessons/{name}/index.html").read_text(encoding="utf-8")
+
+
+def facts(name):
+    return json.loads(Path(f"metrics/lessons/{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def changed(learned):
+    """`changed(name, **values)` sets params of a lesson; they are taken back at the end."""
+    before = Path("params.yaml").read_bytes()
+    yield lambda name, **values: edit_params(lambda content: content["lessons"][name].update(values))
+    Path("params.yaml").write_bytes(before)
+
+
+@pytest.mark.parametrize("name", lessons.NAMES)
+def test_files_and_what_a_page_holds(learned, name):
+    assert {path.name for path in Path(f"data/lessons/{name}").iterdir()} == FILES[name] | {"index.html"}
+    text = page(name)
+    assert "the embedded sample, NOT SNIPS" in text
+    assert facts(name)["source"] == "sample"
+    calls = re.search(r"<h2>The calls</h2>\s*<pre>(.*?)</pre>", text, re.S)[1].splitlines()
+    assert 3 <= len(calls) <= 6
+    assert "dvc " in re.search(r"<h2>Vary it</h2>\s*<pre>(.*?)</pre>", text, re.S)[1]
+    assert text.index("<h1>") < text.index("The calls") < text.index("<img ") < text.index("Vary it")
+    assert MARKUP not in text.replace(f"<title>{MARKUP}", "")
+    for path in Path(f"data/lessons/{name}").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            assert list(csv.reader(file))[1:], path
+
+
+@pytest.mark.parametrize("name", lessons.NAMES)
+def test_the_same_bytes_twice(learned, name):
+    def snapshot():
+        paths = [*Path(f"data/lessons/{name}").iterdir(), Path(f"metrics/lessons/{name}.json")]
+        return {path.name: path.read_bytes() for path in sorted(paths)}
+
+    before = snapshot()
+    result = run_stage("stages.lesson", name)  # in a process of its own
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"data/lessons/{name}/index.html: ")
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("name", lessons.NAMES)
+def test_numbers_of_a_page_come_from_the_json(learned, name):
+    """Every number of the JSON is made another; no number that stood in a table of the page may still be the same."""
+
+    def numbers(html):
+        body = html[html.index("</pre>") : html.index("<h2>Vary it")]
+        return re.findall(r'<td class="number">([^<]+)</td>', body)
+
+    def other(value, key=""):
+        if isinstance(value, dict):
+            return {k: other(v, k) for k, v in value.items()}
+        if isinstance(value, list):
+            return [other(v, key) for v in value]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        return 2 * value + 7 if isinstance(value, int) else value + 0.123
+
+    module, known = lessons.get(name), facts(name)
+    tables = {}
+    for path in Path(f"data/lessons/{name}").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            tables[path.stem] = [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    before = numbers("</pre>" + "".join(module.show(known, tables).body) + "<h2>Vary it")
+    after = numbers("</pre>" + "".join(module.show(other(known), tables).body) + "<h2>Vary it")
+    assert len(before) == len(after) > 0
+    assert [pair for pair in zip(before, after, strict=True) if pair[0] == pair[1]] == []
+
+
+def _number(text):
+    try:
+        return float(text) if "." in text or "e-" in text else int(text)
+    except ValueError:
+        return text
+
+
+def test_what_the_lessons_find(learned):
+    found = facts("embeddings")
+    assert found["sum_largest_error"] < 1e-6
+    assert found["pooler"]["largest_error"] < 1e-6
+    assert found["dimensions"]["refused"]
+    assert len(found["dimensions"]["hidden_states"]) == 3
+    for role in ("encoder", "decoder"):
+        of = facts("architecture")[role]
+        assert of["weights"] == of["weights_by_numel"] > 0
+        assert of["multiply_adds"] == of["multiply_adds_by_pytorch"] > 0
+    found = facts("attention")
+    assert [row["layer"] for row in found["mask"]] == [0, 1]
+    for of in found["arrangements"].values():
+        assert of["decoder"]["largest_ahead"] == 0
+    assert found["arrangements"]["pairs"]["pieces"] > 2 * found["arrangements"]["utterances"]["pieces"]
+    assert facts("transfer")["left_out"] == ["900"]
+    assert {point["arm"] for point in facts("transfer")["points"]} == {"random", "frozen", "full"}
+    assert facts("masking")["models"]["before"]["head_is_new"] is True
+    assert facts("masking")["models"]["after"]["head_is_new"] is False
+    whole = [step for step in facts("monitor")["steps"] if step["mode"] == "full"]
+    assert all(step["weights"] == step["gradients"] == step["optimizer"] / 2 for step in whole)
+    assert whole[0]["activations"] < whole[-1]["activations"]
+    head = [step for step in facts("monitor")["steps"] if step["mode"] == "head"]
+    assert head[-1]["activations"] < whole[-1]["activations"]
+
+
+BAD = [
+    ("attention", {"layer": 9}, "lessons.attention.layer: 9: base-encoder has layers 0 to 1"),
+    ("attention", {"layers": [0, 7], "layer": 0}, "lessons.attention.layers: 7: base-encoder has layers 0 to 1"),
+    ("attention", {"heads": [12]}, "lessons.attention.heads: 12: base-encoder has heads 0 to 1"),
+    ("attention", {"sentence": "very " * 70}, "lessons.attention.sentence: 'very very"),
+    ("attention", {"sentence": " "}, "lessons.attention.sentence: Value error, an empty sentence"),
+    (
+        "attention",
+        {"encoder": "decoder"},
+        "lessons.attention.encoder decoder: this is a gpt2, and the lesson is about a",
+    ),
+    (
+        "attention",
+        {"decoder": "base-encoder"},
+        "lessons.attention.decoder base-encoder: this is a bert, and the lesson",
+    ),
+    ("attention", {"tuned": "some/model"}, "offline there is base-encoder"),
+    ("embeddings", {"encoder": "decoder"}, "lessons.embeddings.encoder decoder: this is a gpt2"),
+    ("embeddings", {"contexts": ["no such word"]}, "'no such word' has no 'book'; change the one or the other"),
+    ("embeddings", {"sentences": ["fine", ""]}, "lessons.embeddings.sentences.1: Value error, an empty sentence"),
+    ("embeddings", {"sentences": ["very " * 70]}, "positions; shorten it"),
+    ("architecture", {"encoder": "decoder"}, "this is a gpt2, and the lesson is about a bert; try base-encoder"),
+    ("architecture", {"sentence": "very " * 200}, "lessons.architecture.sentence: "),
+    ("masking", {"adapted": "decoder"}, "lessons.masking.adapted decoder: this is a gpt2"),
+    ("masking", {"sentences": ["no mask"]}, "lessons.masking.sentences.0: Value error, needs [MASK] exactly once"),
+    ("next_sentence", {"encoder": "decoder"}, "lessons.next_sentence.encoder decoder: this is a gpt2"),
+    ("next_sentence", {"languages": ["klingon"]}, "lessons.next_sentence.languages: klingon: chatterbot-corpus has "),
+    ("next_sentence", {"own_pairs": "data/none.csv"}, "data/none.csv"),
+    ("tokenization", {"models": ["some/model"]}, "lessons.tokenization.models some/model: no such folder"),
+    ("tokenization", {"sizes": 3}, "lessons.tokenization.sizes: Extra inputs are not permitted"),
+    ("transfer", {"sentences": []}, "lessons.transfer.sentences: List should have at least 1 item"),
+    ("transfer", {"models": {"intent": "decoder", "slots": "slots-full", "qa": "qa-full"}}, "models.intent decoder: "),
+    ("monitor", {"encoder": "decoder"}, "lessons.monitor.encoder decoder: this is a gpt2"),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "line"), BAD)
+def test_bad_input_is_one_clear_line_and_nothing_is_lost(changed, name, values, line):
+    before = page(name)
+    changed(name, **values)
+    with pytest.raises(InputError) as error:
+        lesson.lesson(name)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+    assert page(name) == before
+
+
+def test_bad_input_of_the_script(changed):
+    changed("attention", layer=9)
+    assert_one_line_error(run_stage("stages.lesson", "attention"), "lessons.attention.layer: 9")
+    assert_one_line_error(run_stage("stages.lesson", "cooking"), "lesson cooking: there is no such", "tokenization")
+
+
+def test_own_pairs_without_a_sentence(changed):
+    Path("data/own.csv").write_text("first,second,next\nhello,,yes\n", encoding="utf-8")
+    changed("next_sentence", own_pairs="data/own.csv")
+    with pytest.raises(InputError, match=r"data/own.csv, line 2: needs first, second, and yes or no"):
+        lesson.lesson("next_sentence")
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def opened(browser, path):
+    """The page at `path`, and what went wrong while it opened."""
+    tab = browser.new_page()
+    problems = []
+    tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+    tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or problems.append(request.url))
+    tab.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    tab.goto(path.resolve().as_uri())
+    return tab, problems
+
+
+@pytest.mark.parametrize("name", lessons.NAMES)
+def test_pages_open_from_disk_without_a_network(learned, browser, name):
+    paths = sorted(Path(f"data/lessons/{name}").glob("*.html"))
+    for path in paths:
+        assert path.stat().st_size < 5_000_000
+        tab, problems = opened(browser, path)
+        pictures = tab.eval_on_selector_all("img", "all => all.map(one => one.complete && one.naturalWidth)")
+        assert all(pictures)
+        assert bool(pictures) == (path.name == "index.html")
+        if path.name == "index.html":
+            assert tab.inner_text("h1").endswith("?")
+            if name not in ("monitor", "next_sentence"):
+                assert tab.get_by_text("alert(1)").count() + tab.get_by_text("alert ( 1 )").count() > 0
+        assert problems == []
+        tab.close()
+
+
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_the_head_view_changes_when_a_head_is_clicked(learned, browser, role):
+    tab, problems = opened(browser, Path(f"data/lessons/attention/head_view_{role}.html"))
+
+    def lines():
+        return tab.eval_on_selector_all("#attention line", "all => all.map(one => one.getAttribute('stroke-opacity'))")
+
+    before = lines()
+    assert len(before) > 0
+    tab.locator("#vis svg > g > rect[width='20']").first.click()
+    assert lines() != before
+    tab.select_option("#layer", "0")
+    assert len(lines()) == len(before)
+    shown = "".join(tab.eval_on_selector_all("text", "all => all.map(one => one.textContent)"))
+    assert "alert" in shown
+    assert "script" in shown
+    assert problems == []
+
+
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_the_model_view_enlarges_a_head(learned, browser, role):
+    tab, problems = opened(browser, Path(f"data/lessons/attention/model_view_{role}.html"))
+    assert tab.locator(".detail").count() == 0
+    tab.locator("#attn_background_0_0 ~ rect").first.click()
+    assert tab.locator(".detail").count() > 0
+    assert problems == []
