@@ -35,4 +35,4 @@ lint: setup  ## check style and format
 	ruff format --check .
 
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
-	rm -rf .venv .checkpoints $(addprefix data/,raw corpus splits models predictions limits comparison generated judgement bert_gpt report)
+	rm -rf .venv .checkpoints $(addprefix data/,raw corpus splits models predictions limits comparison generated judgement bert_gpt lessons monitor report)

@@ -1,11 +1,13 @@
 """What training uses of the machine, seen from Trainer: never a metric, never in an output that DVC tracks."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
+from pynvml import NVMLError
 from transformers import TrainerCallback
 
 INTERVAL = 1.0  # seconds between two samples, at least
@@ -21,7 +23,7 @@ class DeviceMonitor(TrainerCallback):
     """
 
     def __init__(self, on_gpu: bool) -> None:
-        self.on_gpu = on_gpu
+        self.on_gpu = on_gpu and _nvml_answers()
         self.process = psutil.Process()
         self.rows: list[dict[str, float]] = []
 
@@ -48,6 +50,15 @@ class DeviceMonitor(TrainerCallback):
                 "gpu_memory_mib": round(torch.cuda.device_memory_used() / MIB),
             }
         self.rows.append(row)
+
+
+def _nvml_answers() -> bool:
+    try:
+        torch.cuda.utilization()
+    except (ModuleNotFoundError, RuntimeError, NVMLError) as error:  # a container can have a GPU without NVML
+        print(f"monitor: NVML gives no figures of the GPU ({error!r:.80}); training goes on", file=sys.stderr)
+        return False
+    return True
 
 
 def draw(rows: list[dict[str, float]], title: str, path: Path) -> None:

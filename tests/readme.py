@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import augmentation, judging
+from pipelines import augmentation, judging, lessons
 from pipelines.peers import few_shot_table, literature_table, read_literature
 from pipelines.summary import table
 
@@ -21,14 +21,14 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-        item = "<run>" if name in ("finetune", "evaluate", "repeat") else "<size>"
+        item = "<size>" if name in ("few_shot", "augment") else "<name>" if name == "lesson" else "<run>"
         title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out
             for kind in ("outs", "metrics", "plots")
             for out in body.get(kind, [])
         ]
-        shown = ", ".join(f"`{path}`" for path in writes).replace("${key}", "<run>").replace("${item}", item)
+        shown = ", ".join(f"`{path}`" for path in writes).replace("${key}", item).replace("${item}", item)
         lines.append(f"| {title} | {body['desc']} | {shown} |")
     return "\n".join(lines)
 
@@ -72,6 +72,100 @@ def augmented() -> str:
     return augmentation.table(_metrics("peers")["augmentation"])
 
 
+def adapted() -> str:
+    """Runs from the base encoder beside the same from the adapted one: experiments that were run once."""
+    with (ROOT / "metrics/adapted.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| run | metric | from base | from adapted |", "| --- | --- | ---: | ---: |"]
+    for row in rows:
+        shown = " | ".join(f"{float(row[key]):.4f}" for key in ("base", "adapted"))
+        lines.append(f"| {row['run']} | {row['metric']} | {shown} |")
+    return "\n".join(lines)
+
+
+def learned() -> str:
+    """What each lesson asks, and what it found."""
+    lines = ["| lesson | question | found |", "| --- | --- | --- |"]
+    for name in lessons.NAMES:
+        lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {FOUND[name](_metrics(f'lessons/{name}'))} |")
+    return "\n".join(lines)
+
+
+def _tokenization(facts: dict) -> str:
+    rows = {row["tokenizer"]: row for row in facts["tokenizers"]}
+    shown = ", ".join(
+        f"{name} {row['test_fertility']:.2f} ({row['spanish_fertility']:.2f} in Spanish)" for name, row in rows.items()
+    )
+    return f"pieces a word of test: {shown}"
+
+
+def _embeddings(facts: dict) -> str:
+    values = facts["silhouette"]
+    return f"silhouette of the intents {values['base']:.3f} before tuning on them, {values['tuned']:.3f} after"
+
+
+def _architecture(facts: dict) -> str:
+    return "; ".join(
+        f"{facts[role]['name']} {facts[role]['weights'] / 1e6:.1f} M weights, "
+        f"{facts[role]['multiply_adds_a_piece'] / 1e6:.1f} M multiply-adds a piece"
+        for role in ("encoder", "decoder")
+    )
+
+
+def _attention(facts: dict) -> str:
+    pairs = facts["arrangements"]["pairs"]
+    over, highest = pairs["over_half"], max(pairs["layers"], key=lambda row: row["sep"])
+    return (
+        f"of {pairs['heads']} heads {over['previous']} give over half of their attention to the previous piece, "
+        f"{over['next']} to the next; layer {highest['layer']} gives [SEP] {highest['sep']:.2f}, "
+        f"{highest['sep_lift']:.0f} times what uniform attention would"
+    )
+
+
+def _masking(facts: dict) -> str:
+    before, after = facts["models"]["before"], facts["models"]["after"]
+    return (
+        f"masked pieces found {before['masked_accuracy']['all']:.3f} before, {after['masked_accuracy']['all']:.3f} "
+        f"after; pseudo-perplexity {before['pseudo_perplexity']:,.0f} and {after['pseudo_perplexity']:.1f}"
+    )
+
+
+def _next_sentence(facts: dict) -> str:
+    row = facts["accuracy"][0]
+    return f"{row['bert']:.3f} of {row['pairs']:,} pairs, word overlap {row['overlap']:.3f}, chance {row['chance']}"
+
+
+def _transfer(facts: dict) -> str:
+    sizes = list(dict.fromkeys(point["size"] for point in facts["points"]))
+    of = {(point["arm"], point["size"]): point["accuracy"] for point in facts["points"]}
+    return "; ".join(
+        f"{size}: " + ", ".join(f"{arm} {of[arm, size]:.3f}" for arm in ("random", "frozen", "full")) for size in sizes
+    )
+
+
+def _monitor(facts: dict) -> str:
+    last = {row["mode"]: row for row in facts["steps"]}
+    return (
+        "; ".join(
+            f"{mode}: {(row['gradients'] + row['optimizer'] + row['activations']) / 2**20:,.0f} MiB beside the weights"
+            for mode, row in last.items()
+        )
+        + f", at {last['full']['batch_size']} utterances a step"
+    )
+
+
+FOUND = {
+    "tokenization": _tokenization,
+    "embeddings": _embeddings,
+    "architecture": _architecture,
+    "attention": _attention,
+    "masking": _masking,
+    "next_sentence": _next_sentence,
+    "transfer": _transfer,
+    "monitor": _monitor,
+}
+
+
 def _metrics(name: str) -> dict:
     return json.loads((ROOT / f"metrics/{name}.json").read_text(encoding="utf-8"))
 
@@ -86,6 +180,8 @@ PARTS = {
     "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
     "generation": lambda: judging.table(_metrics("generation")),
     "augmentation": augmented,
+    "adapted": adapted,
+    "lessons": learned,
 }
 
 

@@ -2,6 +2,7 @@
 
 Each module offers
 
+- `QUESTION`: what it asks
 - `Options`: its block of params.yaml
 - `measure(options, materials)`: the facts, which become its JSON, and tables, which become CSV files
 - `show(facts, tables)`: the page; what it says is read from the facts

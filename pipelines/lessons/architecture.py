@@ -10,6 +10,8 @@ from pipelines import comparison
 from pipelines.lessons import Materials, Measured, Sentence, page, pictures
 from pipelines.params import Block
 
+QUESTION = "Of what parts are BERT and GPT-2 made, what do they weigh and cost, and where do they part?"
+
 PARTS = {  # part -> what the names of its modules hold, first match
     "norms": r"LayerNorm|ln_",
     "attention": r"attention|attn",
@@ -178,7 +180,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             ),
         ]
     return page.Page(
-        question="Of what parts are BERT and GPT-2 made, what do they weigh and cost, and where do they part?",
+        question=QUESTION,
         calls="""
 model = BertModel.from_pretrained("data/models/base-encoder")
 for path, module in model.named_modules(): ...                 # every part by name

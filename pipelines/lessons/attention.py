@@ -22,12 +22,25 @@ from pipelines.language_model import control
 from pipelines.lessons import Materials, Measured, Sentence, page, pictures, views
 from pipelines.params import Block, Seed
 
+QUESTION = "What do the heads look at, and what does fine-tuning change?"
+
 HALF = 0.5  # share of its attention from which on a head is said to be about one target
 # Clark et al. 2019, bert-base, pairs of up to 128 pieces; by layer, read off the authors' plots (+-.03)
 REFERENCE = {
-    "sep": [0.03, 0.05, 0.07, 0.21, 0.48, 0.55, 0.53, 0.57, 0.57, 0.49, 0.06, 0.07],
-    "cls": [0.06, 0.25, 0.23, 0.14, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01, 0.02, 0.00],
-    "entropy": [3.65, 2.9, 2.55, 2.7, 2.4, 1.95, 1.95, 1.75, 2.2, 2.5, 2.8, 2.85],
+    "layers": [
+        {"layer": 0, "sep": 0.03, "cls": 0.06, "entropy": 3.65},
+        {"layer": 1, "sep": 0.05, "cls": 0.25, "entropy": 2.9},
+        {"layer": 2, "sep": 0.07, "cls": 0.23, "entropy": 2.55},
+        {"layer": 3, "sep": 0.21, "cls": 0.14, "entropy": 2.7},
+        {"layer": 4, "sep": 0.48, "cls": 0.02, "entropy": 2.4},
+        {"layer": 5, "sep": 0.55, "cls": 0.01, "entropy": 1.95},
+        {"layer": 6, "sep": 0.53, "cls": 0.01, "entropy": 1.95},
+        {"layer": 7, "sep": 0.57, "cls": 0.01, "entropy": 1.75},
+        {"layer": 8, "sep": 0.57, "cls": 0.01, "entropy": 2.2},
+        {"layer": 9, "sep": 0.49, "cls": 0.01, "entropy": 2.5},
+        {"layer": 10, "sep": 0.06, "cls": 0.02, "entropy": 2.8},
+        {"layer": 11, "sep": 0.07, "cls": 0.0, "entropy": 2.85},
+    ],
     "previous_heads": 4,
     "next_heads": 5,
     "heads": 144,
@@ -270,13 +283,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             ),
         ]
     depth["bert-base, Clark et al."] = [
-        ((n + 1) / len(reference["sep"]), value) for n, value in enumerate(reference["sep"])
+        ((row["layer"] + 1) / len(reference["layers"]), row["sep"]) for row in reference["layers"]
     ]
     drawn["depth"] = pictures.lines(depth, "depth: layer over layers", "share of attention to [SEP]")
-    published = [
-        {"layer": n} | {key: reference[key][n] for key in ("sep", "cls", "entropy")}
-        for n in range(len(reference["sep"]))
-    ]
     body += [
         page.heading("Beside the paper"),
         page.picture(drawn["depth"], "Attention to [SEP] by depth."),
@@ -285,7 +294,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             f"{reference['heads']} heads give more than half of their attention to the previous piece, "
             f"{reference['next_heads']} to the next. Layers are numbered from 0 here, from 1 in the paper."
         ),
-        page.table(published, {"layer": "layer", "sep": "[SEP]", "cls": "[CLS]", "entropy": "entropy"}),
+        page.table(reference["layers"], {"layer": "layer", "sep": "[SEP]", "cls": "[CLS]", "entropy": "entropy"}),
         page.heading(f"{names['decoder']}: the first piece, and nothing ahead"),
     ]
     for name, of in facts["arrangements"].items():
@@ -299,7 +308,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             page.table(first["heads"], {"layer": "layer", "head": "head", "first": "to the first", "lift": "lift"}),
         ]
     return page.Page(
-        question="What do the heads look at, and what does fine-tuning change?",
+        question=QUESTION,
         calls="""
 model = BertModel.from_pretrained("data/models/base-encoder", attn_implementation="eager")
 output = model(**tokenizer("play some jazz", return_tensors="pt"), output_attentions=True)

@@ -14,6 +14,8 @@ from pipelines.errors import InputError
 from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
 from pipelines.params import Block, Seed
 
+QUESTION = "What stands in the vectors that go into BERT, and in those that come out?"
+
 DISTANCES = (1, 2, 5, 10, 50)
 
 
@@ -229,7 +231,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question="What stands in the vectors that go into BERT, and in those that come out?",
+        question=QUESTION,
         calls="""
 model = BertModel.from_pretrained("data/models/base-encoder")
 inputs = tokenizer("play some jazz", return_tensors="pt")            # ids of shape (1, pieces)

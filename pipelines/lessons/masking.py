@@ -15,6 +15,8 @@ from pipelines.lessons import Materials, Measured, Sentence, page, pictures
 from pipelines.params import Block, Seed, Share
 from pipelines.snips import Utterance
 
+QUESTION = "How does BERT learn to fill in what is masked, and what does that bring it?"
+
 MASK = "[MASK]"
 KINDS = {"masked": "became [MASK]", "replaced": "became another piece", "kept": "stayed"}
 TOP = 5  # pieces shown
@@ -200,7 +202,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest pieces"}),
     ]
     return page.Page(
-        question="How does BERT learn to fill in what is masked, and what does that bring it?",
+        question=QUESTION,
         calls="""
 chosen = masked_lm.choose(words, 0.15, [0.8, 0.1], Random(13))           # word -> masked, replaced or kept
 shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, Random(13))

@@ -10,6 +10,8 @@ from pipelines.lessons import Materials, Measured, page, pictures
 from pipelines.params import Block, Finetune, Seed
 from pipelines.tasks import intent
 
+QUESTION = "What does training need of the machine, and where does one see it?"
+
 MIB = 2**20
 MODES = {"full": "every weight", "head": "only the new layer"}
 KINDS = {
@@ -121,7 +123,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question="What does training need of the machine, and where does one see it?",
+        question=QUESTION,
         calls="""
 sum(p.numel() * p.element_size() for p in model.parameters())                 # bytes of the weights
 with torch.autograd.graph.saved_tensors_hooks(keep, give): loss = model(**batch).loss   # what autograd keeps

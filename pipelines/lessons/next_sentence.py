@@ -13,6 +13,8 @@ from pipelines.lessons import Materials, Measured, page, pictures
 from pipelines.next_sentence import Pair
 from pipelines.params import Block, Finetune, Seed, Share
 
+QUESTION = "Can BERT tell a reply from a random sentence?"
+
 CHANCE = 0.5
 
 
@@ -148,7 +150,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question="Can BERT tell a reply from a random sentence?",
+        question=QUESTION,
         calls="""
 model = BertForNextSentencePrediction.from_pretrained("data/models/base-encoder")
 inputs = tokenizer("how are you", "fine, and you?", return_tensors="pt")   # [CLS] first [SEP] second [SEP]

@@ -13,6 +13,8 @@ from pipelines import encoders, masked_lm
 from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
 from pipelines.params import Block, Seed, Share
 
+QUESTION = "Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?"
+
 UNKNOWN = "[UNK]"
 PROBES = {
     "case": "Play Madonna",
@@ -225,7 +227,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             page.table(facts["masked"]["rows"], {"masking": "masking", "pieces": "pieces"}),
         ]
     return page.Page(
-        question="Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?",
+        question=QUESTION,
         calls="""
 tokenizer = AutoTokenizer.from_pretrained("data/models/base-encoder")
 tokenizer.tokenize("book a table for two")              # the pieces

@@ -12,6 +12,8 @@ from pipelines.params import Block, Finetune, Seed
 from pipelines.snips import Utterance
 from pipelines.tasks import intent, qa
 
+QUESTION = "What is pre-training worth?"
+
 ARMS = {
     "random": "random weights, every weight trained",
     "frozen": "pre-trained weights, only the new layer trained",
@@ -180,7 +182,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question="What is pre-training worth?",
+        question=QUESTION,
         calls="""
 model = AutoModelForSequenceClassification.from_pretrained("data/models/base-encoder", num_labels=7)
 fresh = type(model)(model.config)                # the same architecture, from random weights

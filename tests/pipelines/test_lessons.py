@@ -174,6 +174,15 @@ def test_the_monitor_samples_the_machine(monkeypatch, tmp_path, on_gpu):
     assert "<svg" in (tmp_path / "run.svg").read_text(encoding="utf-8")
 
 
+def test_a_gpu_without_nvml_trains_on(monkeypatch, capsys):
+    def refuse():
+        raise RuntimeError("no handle")
+
+    monkeypatch.setattr(torch.cuda, "utilization", refuse)
+    assert monitor.DeviceMonitor(True).on_gpu is False
+    assert "no handle" in capsys.readouterr().err
+
+
 def test_the_bytes_of_a_step(tiny_encoder):
     rows = [{"id": str(n), "text": text, "intent": f"i{n % 2}", "slots": []} for n, text in enumerate(TEXTS[:8])]
     tokenizer = encoders.load_tokenizer(tiny_encoder)

@@ -120,7 +120,7 @@ def test_numbers_of_a_page_come_from_the_json(learned, name):
             return [other(v, key) for v in value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
-        return 2 * value + 7 if isinstance(value, int) else value + 0.123
+        return value + 7_000_003 if isinstance(value, int) else value + 0.123
 
     module, known = lessons.get(name), facts(name)
     tables = {}
@@ -284,7 +284,7 @@ def test_the_head_view_changes_when_a_head_is_clicked(learned, browser, role):
     assert lines() != before
     tab.select_option("#layer", "0")
     assert len(lines()) == len(before)
-    shown = "".join(tab.eval_on_selector_all("text", "all => all.map(one => one.textContent)"))
+    shown = "".join(tab.eval_on_selector_all("text", "all => all.map(one => one.textContent)")).replace("##", "")
     assert "alert" in shown
     assert "script" in shown
     assert problems == []
