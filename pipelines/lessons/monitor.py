@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipelines import inference, training
 from pipelines.lessons import Materials, Measured, page, pictures
+from pipelines.monitor import INTERVAL
 from pipelines.params import Block, Finetune, Seed
 from pipelines.tasks import intent
 
@@ -45,7 +46,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             features = intent.encode(rows[:size], tokenizer, model)
             batch = inference.collate(features)
             steps.append({"mode": mode, "batch_size": size, "pieces": batch["input_ids"].shape[1]} | step(model, batch))
-    facts = {"encoder": options.encoder, "steps": steps, "interval_seconds": 1}
+    facts = {"encoder": options.encoder, "steps": steps, "interval_seconds": INTERVAL}
     return Measured(facts, {"steps": steps})
 
 
