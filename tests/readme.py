@@ -114,11 +114,14 @@ def _architecture(facts: dict) -> str:
 
 def _attention(facts: dict) -> str:
     pairs = facts["arrangements"]["pairs"]
-    over, highest = pairs["over_half"], max(pairs["layers"], key=lambda row: row["sep"])
+    over = pairs["over_half"]
+    target, row = max(
+        ((target, row) for target in ("cls", "sep") for row in pairs["layers"]), key=lambda one: one[1][one[0]]
+    )
     return (
         f"of {pairs['heads']} heads {over['previous']} give over half of their attention to the previous piece, "
-        f"{over['next']} to the next; layer {highest['layer']} gives [SEP] {highest['sep']:.2f}, "
-        f"{highest['sep_lift']:.0f} times what uniform attention would"
+        f"{over['next']} to the next; layer {row['layer']} gives [{target.upper()}] {row[target]:.2f}, "
+        f"{row[f'{target}_lift']:.0f} times what uniform attention would"
     )
 
 

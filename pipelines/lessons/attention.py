@@ -234,8 +234,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             ),
             page.table(facts["mask"], {"layer": "layer", "share": "share", "lift": "times uniform"}),
         ]
-    depth = {}
-    for name, of in facts["arrangements"].items():
+    arrangements = [(name, facts["arrangements"][name]) for name in ("utterances", "pairs")]
+    depth: dict[str, dict[str, list[tuple[float, float]]]] = {"sep": {}, "cls": {}}
+    for name, of in arrangements:
         rows, title = of["layers"], f"{name}, {of['pieces']:.0f} pieces"
         heads = tables[f"heads_{name}"]
         grid = {f"{words[target]}": _grid([head[target] for head in heads], len(rows)) for target in words}
@@ -246,7 +247,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 "layers": [(head["x"], head["y"], f"layer {head['layer']}") for head in heads],
             }
         )
-        depth[f"ours, {title}"] = [((row["layer"] + 1) / len(rows), row["sep"]) for row in rows]
+        for target, of_layers in depth.items():
+            of_layers[f"ours, {title}"] = [((row["layer"] + 1) / len(rows), row[target]) for row in rows]
         over = ", ".join(f"{of['over_half'][target]} to {words[target]}" for target in words)
         body += [
             page.heading(f"{names['encoder']} on {title}"),
@@ -282,13 +284,15 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 | {"entropy_change": "entropy", "divergence_from_tuned": "divergence"},
             ),
         ]
-    depth["bert-base, Clark et al."] = [
-        ((row["layer"] + 1) / len(reference["layers"]), row["sep"]) for row in reference["layers"]
-    ]
-    drawn["depth"] = pictures.lines(depth, "depth: layer over layers", "share of attention to [SEP]")
+    for target, of_layers in depth.items():
+        of_layers["bert-base, Clark et al."] = [
+            ((row["layer"] + 1) / len(reference["layers"]), row[target]) for row in reference["layers"]
+        ]
+        label = f"share of attention to {words[target]}"
+        drawn[f"depth_{target}"] = pictures.lines(of_layers, "depth: layer over layers", label)
     body += [
         page.heading("Beside the paper"),
-        page.picture(drawn["depth"], "Attention to [SEP] by depth."),
+        *(page.picture(drawn[f"depth_{target}"], f"Attention to {words[target]} by depth.") for target in depth),
         page.text(
             f"Clark et al. 2019 on bert-base, read off their plots: {reference['previous_heads']} of "
             f"{reference['heads']} heads give more than half of their attention to the previous piece, "
@@ -297,7 +301,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.table(reference["layers"], {"layer": "layer", "sep": "[SEP]", "cls": "[CLS]", "entropy": "entropy"}),
         page.heading(f"{names['decoder']}: the first piece, and nothing ahead"),
     ]
-    for name, of in facts["arrangements"].items():
+    for name, of in arrangements:
         first = of["decoder"]
         body += [
             page.text(

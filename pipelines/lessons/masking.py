@@ -144,21 +144,22 @@ def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str,
 
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
+    models = [(when, facts["models"][when]) for when in ("before", "after")]
     titles = {"before": f"{facts['names']['before']}, before", "after": f"{facts['names']['after']}, after"}
     kinds = {"all": "all chosen", **KINDS}
     drawn = pictures.bars(
         {
-            title: {titles[when]: one["masked_accuracy"][kind] for when, one in facts["models"].items()}
+            title: {titles[when]: one["masked_accuracy"][kind] for when, one in models}
             for kind, title in kinds.items()
             if kind in facts["models"]["before"]["masked_accuracy"]
         },
         "share of pieces found",
     )
     counts = facts["counted"]
-    new = [titles[when] for when, one in facts["models"].items() if one["head_is_new"]]
+    new = [titles[when] for when, one in models if one["head_is_new"]]
     rows = [
         {"when": titles[when], "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
-        for when, one in facts["models"].items()
+        for when, one in models
     ]
     filled = [
         {

@@ -22,16 +22,17 @@ ARMS = {
 
 
 class Arm(Finetune):
-    """How one arm is trained on intents, but for its epochs."""
+    """How one arm is trained on intents, but for what its size says."""
 
     task: str = Field(default="intent", pattern="^intent$")
 
 
 class Size(Block):
-    """Utterances an intent, empty for all, and epochs over them."""
+    """Utterances an intent, empty for all; epochs over them, and utterances a step."""
 
     per_intent: int | None = Field(gt=0)
     epochs: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
 
 
 class Question(Block):
@@ -77,7 +78,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             continue
         rows = _drawn(train, size.per_intent, options.seed)
         for arm, settings in options.arms.items():
-            settings = settings.model_copy(update={"epochs": size.epochs, "seed": options.seed})
+            settings = settings.model_copy(update=size.model_dump(exclude={"per_intent"}) | {"seed": options.seed})
             training.seed(settings.seed)
             model = intent.build(base, rows, settings)
             if arm == "random":
@@ -192,7 +193,7 @@ pipeline("token-classification", "data/models/slots-full", aggregation_strategy=
 """,
         body=body,
         vary="""
-dvc exp run -S 'lessons.transfer.sizes.100={per_intent: 100, epochs: 12}' lesson@transfer
+dvc exp run -S '+lessons.transfer.sizes.100={per_intent: 100, epochs: 5, batch_size: 32}' lesson@transfer
 dvc exp run -S lessons.transfer.encoder=google-bert/bert-base-uncased lesson@transfer
 dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfer
 """,

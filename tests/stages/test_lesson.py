@@ -21,7 +21,7 @@ FILES = {
     "attention": {
         *(f"{view}_view_{role}.html" for view in ("head", "model") for role in ("encoder", "decoder")),
         *(f"{name}_{of}.svg" for name in ("shares", "clusters") for of in ("utterances", "pairs")),
-        *("depth.svg", "heads_utterances.csv", "heads_pairs.csv"),
+        *("depth_sep.svg", "depth_cls.svg", "heads_utterances.csv", "heads_pairs.csv"),
     },
     "masking": {"found.svg", "filled.csv"},
     "next_sentence": {"accuracy.svg", "test.csv"},
@@ -45,7 +45,9 @@ def learned(tmp_path_factory, tiny_encoder):
             of["attention"] |= {"sentence": f"play [MASK] {MARKUP}", "decoder_sentence": MARKUP}
             of["masking"]["sentences"].append(f"[MASK] {MARKUP}")
             of["transfer"]["sentences"].append(MARKUP)
-            of["transfer"]["sizes"] = {"2": {"per_intent": 2, "epochs": 1}, "900": {"per_intent": 900, "epochs": 1}}
+            of["transfer"]["sizes"] = {
+                name: {"per_intent": int(name), "epochs": 1, "batch_size": 8} for name in ("2", "900")
+            }
             of["transfer"]["questions"].append({"question": MARKUP, "context": MARKUP})
 
         edit_params(change)
