@@ -82,6 +82,8 @@ def account(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
     rows = list(modules.values())
     scores = {"module": "(between pieces)", "kind": "softmax(QK')V", "part": "attention", "shapes": []}
     rows.append(scores | {"times": config.num_hidden_layers, "weights": 0, "multiply_adds": between})
+    for row in rows:
+        row["multiply_adds_a_piece"] = round(row["multiply_adds"] / pieces)
     shares = {
         part: {key: sum(row[key] for row in rows if row["part"] == part) for key in ("weights", "multiply_adds")}
         for part in PARTS
@@ -170,7 +172,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             page.table(
                 [row | {"shapes": ", ".join(row["shapes"])} for row in one["modules"]],
                 {"module": "module", "kind": "kind", "times": "times", "shapes": "shapes, each", "weights": "weights"}
-                | {"multiply_adds": f"multiply-adds, {one['pieces']} pieces"},
+                | {"multiply_adds_a_piece": "multiply-adds a piece"},
             ),
             page.text(
                 f"{one['weights']:,} weights in the table; `sum(p.numel() for p in model.parameters())` gives "

@@ -241,6 +241,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         heads = tables[f"heads_{name}"]
         grid = {f"{words[target]}": _grid([head[target] for head in heads], len(rows)) for target in words}
         drawn[f"shares_{name}"] = pictures.heatmaps(grid, "head", "layer", unit="share of attention")
+        drawn[f"entropy_{name}"] = pictures.heatmaps(
+            {"entropy": _grid([head["entropy"] for head in heads], len(rows))}, "head", "layer", unit="nats"
+        )
         drawn[f"clusters_{name}"] = pictures.maps(
             {
                 "clusters": [(head["x"], head["y"], f"cluster {head['cluster']}") for head in heads],
@@ -266,6 +269,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 | {"entropy_lift": "entropy, share of uniform"},
             ),
             page.picture(drawn[f"shares_{name}"], "Share of attention of each head, by target."),
+            page.picture(drawn[f"entropy_{name}"], "Entropy of each head."),
             page.text(f"Heads, of {of['heads']}, with more than half of their attention on one target: {over}."),
             page.table(
                 [row | {"target": words[row["target"]]} for row in of["strongest"]],

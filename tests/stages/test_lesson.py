@@ -20,7 +20,7 @@ FILES = {
     "architecture": {"weights.svg", "multiply_adds.svg", "encoder.csv", "decoder.csv", "properties.csv"},
     "attention": {
         *(f"{view}_view_{role}.html" for view in ("head", "model") for role in ("encoder", "decoder")),
-        *(f"{name}_{of}.svg" for name in ("shares", "clusters") for of in ("utterances", "pairs")),
+        *(f"{name}_{of}.svg" for name in ("shares", "entropy", "clusters") for of in ("utterances", "pairs")),
         *("depth_sep.svg", "depth_cls.svg", "heads_utterances.csv", "heads_pairs.csv"),
     },
     "masking": {"found.svg", "filled.csv"},
@@ -219,6 +219,20 @@ def test_bad_input_of_the_script(changed):
     changed("attention", layer=9)
     assert_one_line_error(run_stage("stages.lesson", "attention"), "lessons.attention.layer: 9")
     assert_one_line_error(run_stage("stages.lesson", "cooking"), "lesson cooking: there is no such", "tokenization")
+
+
+def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_encoder):
+    from transformers import BertConfig, BertForNextSentencePrediction, set_seed
+
+    set_seed(1)
+    shutil.copytree(tiny_encoder, "data/with-head")
+    BertForNextSentencePrediction(BertConfig.from_pretrained(tiny_encoder)).save_pretrained("data/with-head")
+    changed("next_sentence", encoder="data/with-head")
+    lesson.lesson("next_sentence")
+    found = facts("next_sentence")
+    assert found["pretrained_head"] is True
+    assert found["best_epoch"] is None
+    assert "brings its own head" in page("next_sentence")
 
 
 def test_own_pairs_without_a_sentence(changed):
