@@ -114,14 +114,14 @@ def with_random(pairs: list[Pair], random: Random) -> list[Pair]:
 def encode(rows: list[Pair], tokenizer: Any, model: Any, training: bool = False) -> list[dict[str, Any]]:
     """Inputs of `[CLS] first [SEP] second [SEP]`, label 0 where the second is next; for training a copy an epoch.
 
-    Training takes the real pairs alone, and draws random replies anew for each copy. What has no room in the positions
-    of the model is cut off at the end of the longer sentence.
+    Training takes the real pairs alone, and draws random replies anew for each copy. Of a pair with more pieces than
+    `model.config.longest_pair` or the model's positions, the longer sentence is cut at its end.
     """
     if training:
         config = model.config
         seeds = [f"{config.random_seed}/{copy}" for copy in range(config.random_copies)]
         rows = [row for seed in seeds for row in with_random(rows, Random(seed))]
-    longest = encoders.max_positions(model)
+    longest = min(model.config.longest_pair, encoders.max_positions(model))
     batch = tokenizer(
         [row["first"] for row in rows], [row["second"] for row in rows], truncation=True, max_length=longest
     )

@@ -76,10 +76,10 @@ def adapted() -> str:
     """Runs from the base encoder beside the same from the adapted one: experiments that were run once."""
     with (ROOT / "metrics/adapted.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    lines = ["| run | metric | from base | from adapted |", "| --- | --- | ---: | ---: |"]
+    lines = ["| run | metric | on | from base | from adapted |", "| --- | --- | --- | ---: | ---: |"]
     for row in rows:
         shown = " | ".join(f"{float(row[key]):.4f}" for key in ("base", "adapted"))
-        lines.append(f"| {row['run']} | {row['metric']} | {shown} |")
+        lines.append(f"| {row['run']} | {row['metric']} | {row['partition']} | {shown} |")
     return "\n".join(lines)
 
 

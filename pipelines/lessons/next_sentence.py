@@ -34,6 +34,7 @@ class Options(Block):
     validation_share: Share
     test_share: Share
     split_seed: Seed
+    longest_pair: int = Field(ge=8)
     training: Training
 
 
@@ -44,7 +45,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     pretrained = encoders.holds(folder, next_sentence.HEAD)
     settings = options.training
     training.seed(settings.seed)
-    config = {"random_copies": settings.epochs, "random_seed": settings.seed}
+    config = {"random_copies": settings.epochs, "random_seed": settings.seed, "longest_pair": options.longest_pair}
     model, tokenizer = materials.load("encoder", options.encoder, next_sentence.AUTO_CLASS, "bert", **config)
     for pair in own:
         materials.fits("own_pairs", f"{pair['first']} {pair['second']}", tokenizer, model)
