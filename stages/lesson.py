@@ -39,7 +39,7 @@ def lesson(name: str) -> None:
             (folder / f"{picture}.svg").write_bytes(drawn)
         for other, html in measured.pages.items():
             files.write_text(folder / other, html)
-        files.write_text(folder / "index.html", page.html(name, described(source)))
+        files.write_text(folder / "index.html", page.html(name, getattr(module, "DATA", described(source))))
     print(f"{PAGES / name / 'index.html'}: {page.question}")
 
 

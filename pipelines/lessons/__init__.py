@@ -2,7 +2,7 @@
 
 Each module offers
 
-- `QUESTION`: what it asks
+- `QUESTION`: what it asks, and `DATA`: of what, where that is not the corpus of the pipeline
 - `Options`: its block of params.yaml
 - `measure(options, materials)`: the facts, which become its JSON, and tables, which become CSV files
 - `show(facts, tables)`: the page; what it says is read from the facts

@@ -13,6 +13,7 @@ from pipelines.lessons import Materials, Measured, page, pictures
 from pipelines.next_sentence import Pair
 from pipelines.params import Block, Finetune, Seed, Share
 
+DATA = "chatterbot-corpus, statements and replies"
 QUESTION = "Can BERT tell a reply from a random sentence?"
 
 CHANCE = 0.5

@@ -82,7 +82,7 @@ def changed(learned):
 def test_files_and_what_a_page_holds(learned, name):
     assert {path.name for path in Path(f"data/lessons/{name}").iterdir()} == FILES[name] | {"index.html"}
     text = page(name)
-    assert "the embedded sample, NOT SNIPS" in text
+    assert f"Data: {'chatterbot-corpus' if name == 'next_sentence' else 'the embedded sample, NOT SNIPS'}" in text
     assert facts(name)["source"] == "sample"
     calls = re.search(r"<h2>The calls</h2>\s*<pre>(.*?)</pre>", text, re.S)[1].splitlines()
     assert 3 <= len(calls) <= 6
