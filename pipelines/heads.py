@@ -128,13 +128,13 @@ def arrange(divergences: np.ndarray, clusters: int, seed: int) -> tuple[np.ndarr
     return points, fcluster(tree, min(clusters, len(distances)), "maxclust")
 
 
-def first_piece(model: Any, tokenizer: Any, rows: list[Utterance], longest: int, joined: bool) -> dict[str, Any]:
+def first_piece(model: Any, inputs: list[list[int]]) -> dict[str, Any]:
     """What heads give to the first piece, beside uniform attention to what came before, and to what follows.
 
     Uniform causal attention gives the first of T pieces H_T / T, the mean of 1, 1/2, … 1/T.
     """
     shares, uniform, largest, pieces = 0.0, 0.0, 0.0, []
-    for ids in _blocks(tokenizer, rows, longest, joined):
+    for ids in inputs:
         weights = attentions(model, {"input_ids": torch.tensor([ids])}).double()
         shares = shares + weights[..., 0].mean(-1)
         uniform += sum(1 / (n + 1) for n in range(len(ids))) / len(ids)
@@ -155,8 +155,9 @@ def first_piece(model: Any, tokenizer: Any, rows: list[Utterance], longest: int,
     }
 
 
-def _blocks(tokenizer: Any, rows: list[Utterance], longest: int, joined: bool) -> Iterator[list[int]]:
-    """Pieces of each utterance after its control token; or of as many utterances of an intent as there is room for."""
+def decoder_inputs(tokenizer: Any, rows: list[Utterance], longest: int, joined: bool) -> Iterator[list[int]]:
+    """Pieces of each utterance after its control token, `longest` at most; or of as many utterances of an intent as
+    there is room for."""
     held: dict[str, list[int]] = {}
     for row in rows:
         ids = tokenizer(f" {row['text']}")["input_ids"]

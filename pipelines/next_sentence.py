@@ -44,9 +44,9 @@ def conversations(language: str) -> list[list[str]]:
     """
     package = importlib.util.find_spec("chatterbot_corpus").submodule_search_locations[0]
     data = Path(package) / "data"
-    if not (data / language).is_dir():
-        known = ", ".join(sorted(path.name for path in data.iterdir() if path.is_dir()))
-        raise InputError(f"lessons.next_sentence.languages: {language}: chatterbot-corpus has {known}")
+    known = sorted(path.name for path in data.iterdir() if path.is_dir())
+    if language not in known:
+        raise InputError(f"lessons.next_sentence.languages: {language}: chatterbot-corpus has {', '.join(known)}")
     found = []
     for path in sorted((data / language).glob("*.yml")):
         for said in yaml.safe_load(path.read_text(encoding="utf-8"))["conversations"]:

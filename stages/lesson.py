@@ -20,17 +20,17 @@ def lesson(name: str) -> None:
     module = lessons.get(name)
     options = params.lesson(everything, name, module.Options)
     source = everything.data.source
-    with tempfile.TemporaryDirectory() as fetched:
+    with tempfile.TemporaryDirectory() as scratch:
         materials = lessons.Materials(
             lesson=name,
-            folder=lambda model: _folder(model, Path(fetched)),
+            folder=lambda model: _folder(model, Path(scratch)),
             rows=lambda part: dataset.read(SPLITS / f"{part}.parquet"),
-            checkpoints=Path(".checkpoints") / f"lesson-{name}",
+            checkpoints=Path(scratch) / ".checkpoints",  # too short to be resumed
         )
         measured = module.measure(options, materials)
-    report = REPORTS / f"{name}.json"
-    files.write_json(report, {"source": source} | measured.facts)
-    page = module.show(json.loads(report.read_text(encoding="utf-8")), measured.tables)
+        files.write_json(Path(scratch) / "facts.json", {"source": source} | measured.facts)
+        facts = (Path(scratch) / "facts.json").read_text(encoding="utf-8")
+    page = module.show(json.loads(facts), measured.tables)
     with files.whole(PAGES / name) as folder:
         folder.mkdir()
         for table, rows in measured.tables.items():
@@ -40,6 +40,7 @@ def lesson(name: str) -> None:
         for other, html in measured.pages.items():
             files.write_text(folder / other, html)
         files.write_text(folder / "index.html", page.html(name, getattr(module, "DATA", described(source))))
+    files.write_text(REPORTS / f"{name}.json", facts)
     print(f"{PAGES / name / 'index.html'}: {page.question}")
 
 

@@ -12,10 +12,12 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
+from transformers import BertModel
 
 from pipelines import encoders
 from pipelines.errors import InputError
@@ -32,6 +34,7 @@ NAMES = (
     "monitor",
 )
 KINDS = {"bert": "base-encoder", "gpt2": "decoder"}  # what lessons look into -> one that is there offline
+POOLERS = ("pooler.dense.weight", "bert.pooler.dense.weight")  # as encoders and tuned models name it
 
 
 def _not_empty(text: str) -> str:
@@ -42,6 +45,8 @@ def _not_empty(text: str) -> str:
 
 Sentence = Annotated[str, AfterValidator(_not_empty)]
 Sentences = Annotated[list[Sentence], Field(min_length=1)]
+SeveralSentences = Annotated[list[Sentence], Field(min_length=2)]  # to set side by side
+ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,30 @@ class Materials:
         return folder
 
     def load(self, key: str, name: str, auto_class: Any, kind: str, **config: Any) -> tuple[Any, Any]:
-        """Model and tokenizer of `find`, without dropout."""
+        """Model and tokenizer of `find`, without dropout; without a pooler where the folder holds none."""
         folder = self.find(key, name, kind)
-        return encoders.load_model(auto_class, folder, **config).eval(), encoders.load_tokenizer(folder)
+        model = encoders.load_model(auto_class, folder, **config).eval()
+        if auto_class is BertModel and not any(encoders.holds(folder, weight) for weight in POOLERS):
+            model.pooler = None  # it would be random
+        return model, encoders.load_tokenizer(folder)
 
-    def fits(self, key: str, text: str, tokenizer: Any, model: Any) -> None:
-        """Raises InputError where `text` has more pieces than `model` has positions."""
-        size, longest = len(tokenizer(text)["input_ids"]), encoders.max_positions(model)
+    def fits(self, key: str, tokenizer: Any, model: Any, text: str, second: str | None = None) -> None:
+        """Raises InputError where `text`, or the pair of it and `second`, is too long for `model`.
+
+        The most are its positions, or `longest_pair` of its config where it has one.
+        """
+        size = len(tokenizer(text, second)["input_ids"])
+        longest = min(encoders.max_positions(model), getattr(model.config, "longest_pair", size))
         if size > longest:
             raise InputError(
-                f"lessons.{self.lesson}.{key}: {text[:40]!r}…: {size} pieces, but the model has {longest} positions; "
-                "shorten it"
+                f"lessons.{self.lesson}.{key}: {text[:40]!r}…: {size} pieces, but the model takes {longest}; shorten it"
             )
+
+
+def some(rows: list[Utterance], count: int, seed: int) -> list[Utterance]:
+    """`count` of the rows, or all where there are fewer, drawn by seed; they keep their order."""
+    drawn = Random(seed).sample(range(len(rows)), min(count, len(rows)))
+    return [rows[n] for n in sorted(drawn)]
 
 
 def get(name: str) -> ModuleType:

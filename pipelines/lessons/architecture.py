@@ -7,7 +7,7 @@ import torch
 from transformers import BertModel, GPT2LMHeadModel
 
 from pipelines import comparison
-from pipelines.lessons import Materials, Measured, Sentence, page, pictures
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures
 from pipelines.params import Block
 
 QUESTION = "Of what parts are BERT and GPT-2 made, what do they weigh and cost, and where do they part?"
@@ -24,8 +24,8 @@ PARTS = {  # part -> what the names of its modules hold, first match
 class Options(Block):
     """An encoder and a decoder, and the sentence that they are counted on."""
 
-    encoder: str
-    decoder: str
+    encoder: ModelName
+    decoder: ModelName
     sentence: Sentence
 
 
@@ -37,7 +37,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         name = getattr(options, role)
         model, tokenizer = materials.load(role, name, auto_class, kind)
         model.set_attn_implementation("eager")  # others keep attentions and their multiply-adds to themselves
-        materials.fits("sentence", options.sentence, tokenizer, model)
+        materials.fits("sentence", tokenizer, model, options.sentence)
         inputs = comparison.inputs_of(model, tokenizer, options.sentence)
         facts[role] = {"name": name, "class": type(model).__name__} | account(model, inputs)
         properties[role] = described(model, inputs)
@@ -132,7 +132,7 @@ def described(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         "activation in feed-forward": getattr(config, "hidden_act", None) or config.activation_function,
         "activation in attention": "softmax",
         "activation on top": "tanh (pooler)" if getattr(model, "pooler", None) is not None else "none",
-        "head": "pooler on [CLS]"
+        "head": ("none" if getattr(model, "pooler", None) is None else "pooler on [CLS]")
         if head is None
         else "next piece, tied to the embeddings"
         if head.weight is model.get_input_embeddings().weight

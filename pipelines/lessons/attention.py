@@ -14,16 +14,18 @@ from pipelines.heads import (
     analyse,
     arrange,
     attentions,
+    decoder_inputs,
     divergence_between,
     encoder_inputs,
     first_piece,
 )
 from pipelines.language_model import control
-from pipelines.lessons import Materials, Measured, Sentence, page, pictures, views
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures, some, views
 from pipelines.params import Block, Seed
 
 QUESTION = "What do the heads look at, and what does fine-tuning change?"
 
+LARGEST_VIEW = 5_000_000  # bytes
 HALF = 0.5  # share of its attention from which on a head is said to be about one target
 # Clark et al. 2019, bert-base, pairs of up to 128 pieces; by layer, read off the authors' plots (+-.03)
 REFERENCE = {
@@ -50,9 +52,9 @@ REFERENCE = {
 class Options(Block):
     """Models, the sentences of the views, which layers they show, and how much is analysed."""
 
-    encoder: str
-    tuned: str
-    decoder: str
+    encoder: ModelName
+    tuned: ModelName
+    decoder: ModelName
     sentence: Sentence
     second: Sentence | None
     intent: Sentence
@@ -79,7 +81,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     for model, _ in models.values():
         model.set_attn_implementation("eager")  # the others keep their attentions to themselves
     _check(options, models)
-    rows = materials.rows("test")[: options.utterances]
+    rows = some(materials.rows("test"), options.utterances, options.seed)
     base, tokenizer = models["encoder"]
     facts: dict[str, Any] = {
         "models": {role: getattr(options, role) for role in models},
@@ -93,6 +95,13 @@ def measure(options: Options, materials: Materials) -> Measured:
     tables: dict[str, list[dict[str, Any]]] = {}
     for name, longest in (("utterances", None), ("pairs", min(options.pair_pieces, encoders.max_positions(base)))):
         inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
+        limit = min(options.pair_pieces if longest else 10**9, encoders.max_positions(models["decoder"][0]))
+        blocks = list(decoder_inputs(models["decoder"][1], rows, limit, joined=longest is not None))
+        if not inputs or not blocks:
+            raise InputError(
+                f"lessons.attention.utterances: {len(rows)} are too few to be joined into {options.pair_pieces} "
+                "pieces; raise it, or lower lessons.attention.pair_pieces"
+            )
         heads, divergences = analyse(base, inputs, tokenizer)
         tuned, _ = analyse(models["tuned"][0], inputs, tokenizer, distances=False)
         change = divergence_between(base, models["tuned"][0], inputs)
@@ -101,8 +110,6 @@ def measure(options: Options, materials: Materials) -> Measured:
             x, y = points[number]
             head |= {"x": float(x), "y": float(y), "cluster": int(clusters[number])}
             head["divergence_from_tuned"] = float(change[head["layer"], head["head"]])
-        limit = min(options.pair_pieces if longest else 10**9, encoders.max_positions(models["decoder"][0]))
-        first = first_piece(*models["decoder"], rows, limit, joined=longest is not None)
         facts["arrangements"][name] = {
             "inputs": len(inputs),
             "pieces": float(np.mean([one["input_ids"].numel() for one in inputs])),
@@ -110,7 +117,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             "strongest": _strongest(heads),
             "over_half": {target: sum(head[target] > HALF for head in heads) for target in TARGETS},
             "heads": len(heads),
-            "decoder": first,
+            "decoder": first_piece(models["decoder"][0], blocks),
         }
         tables[f"heads_{name}"] = heads
     return Measured(facts, tables, _views(options, materials, models))
@@ -181,6 +188,12 @@ def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, 
         pages[f"head_view_{role}.html"] = views.head_page(title, weights, tokens, layers, layer, heads)
         title = f"{getattr(options, role)}: attention, all heads"
         pages[f"model_view_{role}.html"] = views.model_page(title, weights, tokens, layers)
+    for name, html in pages.items():
+        if len(html.encode()) > LARGEST_VIEW:
+            raise InputError(
+                f"lessons.attention.layers: {name} would have {len(html.encode()):,} bytes, above {LARGEST_VIEW:,}; "
+                "name fewer layers, or shorten the sentence"
+            )
     return pages
 
 
@@ -190,12 +203,12 @@ def _shown(
     """Inputs and pieces of the sentences that the views show."""
     model, tokenizer = models["encoder"]
     sentences = [options.sentence, *([options.second] if options.second else [])]
-    materials.fits("sentence", " ".join(sentences), tokenizer, model)
+    materials.fits("sentence", tokenizer, model, *sentences)
     inputs = dict(tokenizer(*sentences, return_tensors="pt"))
     shown = {"encoder": (inputs, tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist()))}
     model, tokenizer = models["decoder"]
     text = f"{control(options.intent)} {options.decoder_sentence}"
-    materials.fits("decoder_sentence", text, tokenizer, model)
+    materials.fits("decoder_sentence", tokenizer, model, text)
     inputs = comparison.inputs_of(model, tokenizer, text)
     return shown | {"decoder": (inputs, [tokenizer.decode([n]) for n in inputs["input_ids"][0].tolist()])}
 

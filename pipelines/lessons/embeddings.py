@@ -1,5 +1,6 @@
 """What stands in the vectors that go into BERT, and in those that come out?"""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,12 @@ import torch
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.metrics.pairwise import cosine_similarity
+from threadpoolctl import threadpool_limits
 from transformers import BertModel
 
 from pipelines import encoders, inference
 from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, SeveralSentences, page, pictures
 from pipelines.params import Block, Seed
 
 QUESTION = "What stands in the vectors that go into BERT, and in those that come out?"
@@ -22,11 +24,11 @@ DISTANCES = (1, 2, 5, 10, 50)
 class Options(Block):
     """The encoder before and after tuning, sentences to compare, and one word in several contexts."""
 
-    encoder: str
-    tuned: str
-    sentences: Sentences
+    encoder: ModelName
+    tuned: ModelName
+    sentences: SeveralSentences
     word: Sentence
-    contexts: Sentences
+    contexts: SeveralSentences
     seed: Seed
 
 
@@ -35,8 +37,13 @@ def measure(options: Options, materials: Materials) -> Measured:
     model, tokenizer = materials.load("encoder", options.encoder, BertModel, "bert")
     for key in ("sentences", "contexts"):
         for sentence in getattr(options, key):
-            materials.fits(key, sentence, tokenizer, model)
+            materials.fits(key, tokenizer, model, sentence)
     inputs = tokenizer(options.sentences[0], return_tensors="pt")
+    looked_at = {
+        "sum_largest_error": sum_error(model, inputs),
+        "pooler": pooler(model, inputs),
+        "dimensions": dimensions(model, inputs["input_ids"]),
+    }
     positions = model.embeddings.position_embeddings.weight.detach().double().numpy()
     likeness = cosine_similarity(positions)
     sentences = _between(sentence_vectors(model, tokenizer, options.sentences), options.sentences)
@@ -48,7 +55,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     for name, (one, pieces) in {"base": (model, tokenizer), "tuned": tuned}.items():
         vectors = sentence_vectors(one, pieces, texts)[-1]
         silhouettes[name] = float(silhouette_score(vectors, intents, metric="cosine"))
-        flat = TSNE(init="pca", metric="cosine", random_state=options.seed).fit_transform(vectors.astype(np.float32))
+        flat = _flat(vectors, options.seed)
         points += [
             {"encoder": name, "id": row["id"], "intent": row["intent"], "x": float(x), "y": float(y)}
             for row, (x, y) in zip(rows, flat, strict=True)
@@ -61,9 +68,6 @@ def measure(options: Options, materials: Materials) -> Measured:
             for name, weight in model.embeddings.named_parameters()
         ],
         "sentence": options.sentences[0],
-        "sum_largest_error": sum_error(model, inputs),
-        "pooler": pooler(model, inputs),
-        "dimensions": dimensions(model, inputs["input_ids"]),
         "positions": [
             {"distance": distance, "cosine": float(np.diagonal(likeness, distance).mean())}
             for distance in DISTANCES
@@ -74,9 +78,17 @@ def measure(options: Options, materials: Materials) -> Measured:
         "contexts": contexts,
         "silhouette": silhouettes,
         "utterances": len(rows),
-    }
+    } | looked_at
     grid = [{"position": n} | {str(m): float(value) for m, value in enumerate(row)} for n, row in enumerate(likeness)]
     return Measured(facts, {"positions": grid, "sentences": sentences, "contexts": contexts, "map": points})
+
+
+def _flat(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """t-SNE on cosine (van der Maaten & Hinton 2008); (texts, width) -> (texts, 2)."""
+    perplexity = min(30, len(vectors) - 1)  # scikit-learn's default, where there are enough
+    mapping = TSNE(init="pca", metric="cosine", perplexity=perplexity, random_state=seed)
+    with threadpool_limits(1):  # its sums differ by the number of threads
+        return mapping.fit_transform(vectors.astype(np.float32))
 
 
 @torch.no_grad()
@@ -133,9 +145,9 @@ def word_vectors(model: Any, tokenizer: Any, word: str, texts: list[str]) -> np.
     """
     places = []
     for text in texts:
-        start = text.lower().find(word.lower())
+        place = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
         encoded = tokenizer(text)
-        found = {encoded.char_to_token(n) for n in range(start, start + len(word))} - {None} if start >= 0 else set()
+        found = {encoded.char_to_token(n) for n in range(*place.span())} - {None} if place else set()
         if not found:
             raise InputError(f"lessons.embeddings.contexts: {text!r} has no {word!r}; change the one or the other")
         places.append(sorted(found))
@@ -182,7 +194,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     )
     layers = (
         {key: key.replace("layer_", "layer ") for key in facts["contexts"][0] if key.startswith("layer_")}
-        if (facts["contexts"])
+        if facts["contexts"]
         else {}
     )
     dims, pooled = facts["dimensions"], facts["pooler"]
@@ -226,8 +238,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.heading("A map of the test utterances"),
         page.picture(
             drawn,
-            f"{facts['utterances']} utterances in two dimensions (t-SNE on cosine), before and after tuning on "
-            "intents. The silhouette is of the full vectors: 1 where intents lie apart, 0 where they mix.",
+            f"{facts['utterances']} utterances in two dimensions (t-SNE on cosine), before and after tuning. "
+            "The silhouette is of the full vectors: 1 where intents lie apart, 0 where they mix.",
         ),
     ]
     return page.Page(

@@ -6,12 +6,12 @@ from random import Random
 from typing import Annotated, Any
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from transformers import pipeline
 
 from pipelines import encoders, inference, masked_lm, training
 from pipelines.language_model import NO_LABEL
-from pipelines.lessons import Materials, Measured, Sentence, page, pictures
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures, some
 from pipelines.params import Block, Seed, Share
 from pipelines.snips import Utterance
 
@@ -32,8 +32,8 @@ def _one_mask(sentence: str) -> str:
 class Options(Block):
     """The encoder before and after it learned to fill in, and how words are masked."""
 
-    encoder: str
-    adapted: str
+    encoder: ModelName
+    adapted: ModelName
     mask_rate: Share
     masked_share: float = Field(ge=0, le=1)
     replaced_share: float = Field(ge=0, le=1)
@@ -41,12 +41,19 @@ class Options(Block):
     sentences: list[Annotated[Sentence, AfterValidator(_one_mask)]] = Field(min_length=1)
     seed: Seed
 
+    @model_validator(mode="after")
+    def _shares_of_one(self) -> "Options":
+        if self.masked_share + self.replaced_share > 1:
+            raise ValueError("masked_share and replaced_share are more than 1 together")
+        return self
+
 
 def measure(options: Options, materials: Materials) -> Measured:
     """The masking rule counted on train; masked accuracy, pseudo-perplexity and fillings, before and after."""
     for key in ("encoder", "adapted"):
         materials.find(key, getattr(options, key), "bert")
     test = materials.rows("test")
+    scored = [row["text"] for row in some(test, options.utterances, options.seed)]
     shares = [options.masked_share, options.replaced_share]
     config = {"mask_rate": options.mask_rate, "mask_shares": shares, "mask_copies": 1, "mask_seed": options.seed}
     facts: dict[str, Any] = {
@@ -54,7 +61,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         "rate": options.mask_rate,
         "shares": dict(zip(KINDS, (*shares, 1 - sum(shares)), strict=True)),
         "utterances": len(test),
-        "scored": min(options.utterances, len(test)),
+        "scored": len(scored),
         "models": {},
         "filled": [],
     }
@@ -69,10 +76,10 @@ def measure(options: Options, materials: Materials) -> Measured:
             "name": name,
             "head_is_new": not encoders.holds(materials.find(key, name), NEW_HEAD),
             "masked_accuracy": masked_accuracy(model, tokenizer, features),
-        } | pseudo_perplexity(model, tokenizer, [row["text"] for row in test[: options.utterances]])
+        } | pseudo_perplexity(model, tokenizer, scored)
         fill = pipeline("fill-mask", model=model, tokenizer=tokenizer, top_k=TOP, device=model.device)
         for sentence in options.sentences:
-            materials.fits("sentences", sentence, tokenizer, model)
+            materials.fits("sentences", tokenizer, model, sentence)
             found = fill(sentence.replace(MASK, tokenizer.mask_token))
             pieces = [{"piece": one["token_str"].strip(), "probability": one["score"]} for one in found]
             facts["filled"].append({"sentence": sentence, "when": when, "pieces": pieces})
@@ -165,7 +172,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         {
             "sentence": row["sentence"],
             "when": titles[row["when"]],
-            "pieces": ", ".join(f"{one['piece']} {page.shown(one['probability'])}" for one in row["pieces"]),
+            "pieces": ", ".join(f"“{one['piece']}” {page.shown(one['probability'])}" for one in row["pieces"]),
         }
         for row in sorted(facts["filled"], key=lambda row: row["sentence"])
     ]

@@ -1,12 +1,13 @@
 """What does training need of the machine, and where does one see it?"""
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 
-from pipelines import inference, training
-from pipelines.lessons import Materials, Measured, page, pictures
+from pipelines import encoders, inference, training
+from pipelines.errors import InputError
+from pipelines.lessons import Materials, Measured, ModelName, page, pictures, some
 from pipelines.monitor import INTERVAL
 from pipelines.params import Block, Finetune, Seed
 from pipelines.tasks import intent
@@ -26,16 +27,20 @@ KINDS = {
 class Options(Block):
     """The encoder, and how many utterances a step takes."""
 
-    encoder: str
-    batch_sizes: list[int] = Field(min_length=1)
+    encoder: ModelName
+    batch_sizes: list[Annotated[int, Field(gt=0)]] = Field(min_length=1)
     seed: Seed
 
 
 def measure(options: Options, materials: Materials) -> Measured:
     """Bytes of one optimizer step on intents, by what they are for; counted on the tensors themselves."""
     base = materials.find("encoder", options.encoder, "bert")
-    _, tokenizer = materials.load("encoder", options.encoder, intent.AUTO_CLASS, "bert")
+    tokenizer = encoders.load_tokenizer(base)
     rows = materials.rows("train")
+    if max(options.batch_sizes) > len(rows):
+        raise InputError(
+            f"lessons.monitor.batch_sizes: {max(options.batch_sizes)}: train has {len(rows)} utterances; lower it"
+        )
     steps = []
     for mode in MODES:
         for size in options.batch_sizes:
@@ -43,8 +48,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             model = intent.build(base, rows, Finetune(task="intent", mode="full"))
             if mode == "head":
                 model.base_model.requires_grad_(False)
-            features = intent.encode(rows[:size], tokenizer, model)
-            batch = inference.collate(features)
+            batch = inference.collate(intent.encode(some(rows, size, options.seed), tokenizer, model))
             steps.append({"mode": mode, "batch_size": size, "pieces": batch["input_ids"].shape[1]} | step(model, batch))
     facts = {"encoder": options.encoder, "steps": steps, "interval_seconds": INTERVAL}
     return Measured(facts, {"steps": steps})
@@ -68,6 +72,7 @@ def step(model: Any, batch: dict[str, torch.Tensor]) -> dict[str, int]:
 
     trained = [weight for weight in weights if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained)
+    model.train()  # with dropout, whose masks are kept too
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = model(**batch).loss
     activations = sum(kept.values())

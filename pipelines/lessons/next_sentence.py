@@ -5,11 +5,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines import encoders, inference, next_sentence, training
 from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, page, pictures
+from pipelines.lessons import Materials, Measured, ModelName, page, pictures
 from pipelines.next_sentence import Pair
 from pipelines.params import Block, Finetune, Seed, Share
 
@@ -17,6 +17,7 @@ DATA = "chatterbot-corpus, statements and replies"
 QUESTION = "Can BERT tell a reply from a random sentence?"
 
 CHANCE = 0.5
+COLUMNS = ("first", "second", "next")
 
 
 class Training(Finetune):
@@ -29,7 +30,7 @@ class Training(Finetune):
 class Options(Block):
     """The encoder, the languages of the conversations, their split, and a file of own pairs."""
 
-    encoder: str
+    encoder: ModelName
     languages: list[str] = Field(min_length=1)
     own_pairs: str
     validation_share: Share
@@ -37,6 +38,12 @@ class Options(Block):
     split_seed: Seed
     longest_pair: int = Field(ge=8)
     training: Training
+
+    @model_validator(mode="after")
+    def _some_to_train(self) -> "Options":
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave nothing to train")
+        return self
 
 
 def measure(options: Options, materials: Materials) -> Measured:
@@ -49,7 +56,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     config = {"random_copies": settings.epochs, "random_seed": settings.seed, "longest_pair": options.longest_pair}
     model, tokenizer = materials.load("encoder", options.encoder, next_sentence.AUTO_CLASS, "bert", **config)
     for pair in own:
-        materials.fits("own_pairs", f"{pair['first']} {pair['second']}", tokenizer, model)
+        materials.fits("own_pairs", tokenizer, model, pair["first"], pair["second"])
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for language in options.languages:
         pairs = next_sentence.real_pairs(language, sum(map(len, parts.values())))
@@ -107,14 +114,18 @@ def read_pairs(path: Path) -> list[Pair]:
         InputError: it is missing, has other columns, or a row without a sentence.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = set(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: {error}; set lessons.next_sentence.own_pairs to a CSV file") from None
+    if missing := [name for name in COLUMNS if name not in columns]:
+        raise InputError(f"{path}: its first line names no column {', '.join(missing)}; add it")
     pairs = []
-    for number, row in enumerate(rows, start=2):
-        texts = [(row.get(name) or "").strip() for name in ("first", "second")]
-        if not all(texts) or row.get("next") not in ("yes", "no"):
+    for number, row in rows:
+        texts = [(row[name] or "").strip() for name in ("first", "second")]
+        if not all(texts) or row["next"] not in ("yes", "no"):
             raise InputError(f"{path}, line {number}: needs first, second, and yes or no in next; mend or remove it")
         pairs.append(Pair(first=texts[0], second=texts[1], next=row["next"] == "yes", language="own", group=0))
     return pairs

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
 WIDTH = 8.5  # inches
@@ -64,18 +64,17 @@ def heatmaps(matrices: dict[str, np.ndarray], x: str, y: str, ticks: bool = True
 
 
 def maps(panels: dict[str, list[tuple[float, float, str]]]) -> bytes:
-    """Points (x, y, group) in panels side by side; one colour a group."""
-    figure, grid = _figure(4.6, len(panels), panels)
-    groups = sorted({group for points in panels.values() for _, _, group in points})
+    """Points (x, y, group) in panels side by side; in each a colour a group, named below it."""
+    figure, grid = _figure(5.0, len(panels), panels)
     for axes, (title, points) in zip(grid, panels.items(), strict=True):
+        groups = sorted({group for _, _, group in points}, key=lambda group: (len(group), group))
+        colours = [f"C{n}" for n in range(10)] if len(groups) <= 10 else colormaps["tab20"].colors
         for number, group in enumerate(groups):
             chosen = [(x, y) for x, y, of in points if of == group]
-            if chosen:
-                axes.scatter(*zip(*chosen, strict=True), s=8, color=f"C{number}", label=group)
+            axes.scatter(*zip(*chosen, strict=True), s=8, color=colours[number % len(colours)], label=group)
         axes.set_title(title, fontsize=9)
         axes.set(xticks=[], yticks=[])
-    handles, names = grid[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, fontsize=7)
     return _svg(figure)
 
 

@@ -10,12 +10,13 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from pipelines import encoders, masked_lm
-from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, Sentences, page, pictures
 from pipelines.params import Block, Seed, Share
 
 QUESTION = "Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?"
 
 UNKNOWN = "[UNK]"
+PRIVATE = 0xF0000  # first sign of Unicode's private plane 15
 PROBES = {
     "case": "Play Madonna",
     "accents": "canción de Málaga",
@@ -28,8 +29,8 @@ PROBES = {
 class Options(Block):
     """Models whose tokenizers are compared, and the sentences that they cut."""
 
-    models: list[str]
-    vocab_size: int = Field(gt=300)
+    models: list[ModelName]
+    vocab_size: int = Field(gt=300, le=100_000)
     english: Sentences
     spanish: Sentences
     masked_sentence: Sentence
@@ -82,18 +83,11 @@ def _of_model(name: str, materials: Materials) -> Tokenizer:
 def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
     """Three tokenizers with `size` pieces each, learned on the same texts.
 
-    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; learned as in the tokenizers library)
+    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; pieces merged by count, as the tokenizers library does)
     - byte-level BPE as GPT-2's (Radford et al. 2019)
     - BPE by SentencePiece (Kudo & Richardson 2018), cased, its pieces then used by WordPiece's rule of the longest
       match: this is how the vocabulary of BETO (Cañete et al. 2020) was made
     """
-    word_piece = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    word_piece.normalizer = normalizers.BertNormalizer()
-    word_piece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    word_piece.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=[UNKNOWN], show_progress=False)
-    word_piece.train_from_iterator(texts, trainer)
-
     byte_level = Tokenizer(models.BPE())
     byte_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     byte_level.decoder = decoders.ByteLevel()
@@ -119,12 +113,41 @@ def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
     pieces = [found.id_to_piece(number) for number in range(1, found.get_piece_size())]
     # "▁play" begins a word, "ing" goes on
     as_word_piece = [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
-    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys([UNKNOWN, *filter(None, as_word_piece)]))}
-    beto = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
-    beto.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    beto.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    beto.decoder = decoders.WordPiece()
-    return {"WordPiece, learned": word_piece, "byte-level BPE, learned": byte_level, "as BETO's, learned": beto}
+    return {
+        "WordPiece, learned": _longest_match(_merged(texts, size - 1), normalizers.BertNormalizer()),
+        "byte-level BPE, learned": byte_level,
+        "as BETO's, learned": _longest_match(
+            list(filter(None, as_word_piece)), normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+        ),
+    }
+
+
+def _merged(texts: list[str], size: int) -> list[str]:
+    """`size` pieces of WordPiece, merged by count; `##` before those that go on a word.
+
+    WordPieceTrainer numbers `##` letters in an order that changes from process to process, and numbers break ties. So
+    a letter inside a word becomes a sign of its own, in a fixed order, and plain BPE does the rest.
+    """
+    normalizer, cutter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    words = [[word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))] for text in texts]
+    inside = {sign: chr(PRIVATE + n) for n, sign in enumerate(sorted({s for of in words for word in of for s in word}))}
+    outside = {private: sign for sign, private in inside.items()}
+    marked = [" ".join(word[0] + "".join(inside[sign] for sign in word[1:]) for word in of) for of in words]
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    bpe.train_from_iterator(marked, trainers.BpeTrainer(vocab_size=size, show_progress=False))
+    by_number = sorted(bpe.get_vocab().items(), key=lambda item: item[1])
+    return ["##" * (piece[0] in outside) + "".join(outside.get(sign, sign) for sign in piece) for piece, _ in by_number]
+
+
+def _longest_match(pieces: list[str], normalizer: Any) -> Tokenizer:
+    """A tokenizer by WordPiece's rule: of a word the longest piece that is known, then of the rest."""
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys([UNKNOWN, *pieces]))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
 
 
 def cut(tokenizer: Tokenizer, text: str) -> list[str]:
@@ -194,8 +217,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
         page.text(
             f"The three `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
-            f"for {facts['vocab_size']:,} pieces, so they compare; the others come with their models. All were "
-            "learned on English, so Spanish falls into more pieces, and a letter that a vocabulary lacks makes a "
+            f"for {facts['vocab_size']:,} pieces, so they compare; the others come with their models. What was "
+            "learned on English cuts Spanish into more pieces, and a letter that a vocabulary lacks makes a "
             "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
         ),
         page.text(

@@ -1,13 +1,15 @@
 """What is pre-training worth?"""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from pydantic import Field, model_validator
 from transformers import BertModel, pipeline
 
-from pipelines import corpus, inference, training
-from pipelines.lessons import Materials, Measured, Sentence, Sentences, page, pictures
+from pipelines import corpus, encoders, inference, training
+from pipelines.errors import InputError
+from pipelines.lessons import Materials, Measured, ModelName, Sentence, Sentences, page, pictures
 from pipelines.params import Block, Finetune, Seed
 from pipelines.snips import Utterance
 from pipelines.tasks import intent, qa
@@ -21,10 +23,19 @@ ARMS = {
 }
 
 
+MODELS = {"intent": "BertForSequenceClassification", "slots": "BertForTokenClassification", "qa": None}
+
+
 class Arm(Finetune):
     """How one arm is trained on intents, but for what its size says."""
 
-    task: str = Field(default="intent", pattern="^intent$")
+    task: Literal["intent"] = "intent"
+
+    @model_validator(mode="after")
+    def _nothing_of_its_size(self) -> "Arm":
+        if given := sorted({"epochs", "batch_size", "seed"} & self.model_fields_set):
+            raise ValueError(f"{', '.join(given)}: the same for all arms; set it under sizes, the seed beside them")
+        return self
 
 
 class Size(Block):
@@ -45,17 +56,17 @@ class Question(Block):
 class Options(Block):
     """The architecture, the sizes, how each arm is trained; and what the ready-made pipelines are asked."""
 
-    encoder: str
+    encoder: ModelName
     seed: Seed
     sizes: dict[str, Size] = Field(min_length=1)
     arms: dict[str, Arm]
-    models: dict[str, str]
+    models: dict[str, ModelName]
     sentences: Sentences
     questions: list[Question] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _known_keys(self) -> "Options":
-        for key, found, wanted in (("arms", self.arms, ARMS), ("models", self.models, ("intent", "slots", "qa"))):
+        for key, found, wanted in (("arms", self.arms, ARMS), ("models", self.models, MODELS)):
             if set(found) != set(wanted):
                 raise ValueError(f"{key} must be {', '.join(wanted)}, not {', '.join(found)}")
         for name, arm in self.arms.items():
@@ -67,11 +78,13 @@ class Options(Block):
 def measure(options: Options, materials: Materials) -> Measured:
     """Accuracy on test of each arm at each size; and what the pipelines of transformers say of a few sentences."""
     base = materials.find("encoder", options.encoder, "bert")
-    model, tokenizer = materials.load("encoder", options.encoder, intent.AUTO_CLASS, "bert")
+    tokenizer = encoders.load_tokenizer(base)
     asked = _inference(options, materials)  # before what takes minutes, as it may name a model that is not there
     train, test = materials.rows("train"), materials.rows("test")
     fewest = min(Counter(row["intent"] for row in train).values())
     left_out = [name for name, size in options.sizes.items() if (size.per_intent or 0) > fewest]
+    if len(left_out) == len(options.sizes):
+        raise InputError(f"lessons.transfer.sizes: train has {fewest} utterances of an intent; name a smaller size")
     points = []
     for name, size in options.sizes.items():
         if name in left_out:
@@ -83,6 +96,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             model = intent.build(base, rows, settings)
             if arm == "random":
                 model = type(model)(model.config)
+            _drop_nothing(model)
             trained = training.train(intent, settings, model, tokenizer, rows, [], materials.checkpoints)
             said = inference.predictions(intent, trained.model, tokenizer, test)
             points.append(
@@ -102,6 +116,13 @@ def measure(options: Options, materials: Materials) -> Measured:
     return Measured(facts, {"curve": points})
 
 
+def _drop_nothing(model: Any) -> None:
+    """No dropout in any arm: the frozen one has none, and a few passes leave nothing to regularise."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
 def _drawn(rows: list[Utterance], per_intent: int | None, seed: int) -> list[Utterance]:
     if per_intent is None:
         return rows
@@ -112,10 +133,15 @@ def _drawn(rows: list[Utterance], per_intent: int | None, seed: int) -> list[Utt
 def _inference(options: Options, materials: Materials) -> dict[str, Any]:
     """What `text-classification`, `token-classification` and our pipeline for questions give."""
     folders = {task: materials.find(f"models.{task}", name, "bert") for task, name in options.models.items()}
-    for task in ("intent", "slots"):
+    for task, architecture in MODELS.items():
         model, tokenizer = materials.load(f"models.{task}", options.models[task], BertModel, "bert")
+        if architecture and architecture not in (model.config.architectures or []):
+            raise InputError(
+                f"lessons.transfer.models.{task} {options.models[task]}: this is no {architecture}; offline there is "
+                f"{task}-full"
+            )
         for sentence in options.sentences:
-            materials.fits("sentences", sentence, tokenizer, model)
+            materials.fits("sentences", tokenizer, model, sentence)
     classify = pipeline("text-classification", str(folders["intent"]))
     tag = pipeline("token-classification", str(folders["slots"]), aggregation_strategy="first")
     ask = qa.pipeline(folders["qa"])
@@ -164,8 +190,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.table(rows, {"size": "an intent", "utterances": "utterances", "epochs": "epochs"} | ARMS),
         page.text(
             f"The architecture is that of {facts['encoder']} each time, so the gap between the first and the last "
-            "column is what pre-training is worth. At a size all three see the same utterances as often; one draw, one "
-            "seed, nothing chosen on test."
+            "column is what pre-training is worth. At a size all three see the same utterances as often, without "
+            "dropout; a line may fall where the next size has far fewer epochs. One draw, one seed, nothing chosen on "
+            "test."
             + (
                 f" Left out, as train has {facts['fewest']} utterances of an intent: {', '.join(facts['left_out'])}."
                 if facts["left_out"]

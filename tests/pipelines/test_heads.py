@@ -123,7 +123,7 @@ def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attenti
     model.transformer.h[0].attn.c_attn.weight.data.zero_()
     rows = [{"intent": "PlayMusic", "text": text} for text in texts * 10]
     for joined in (False, True):
-        found = heads.first_piece(model, tokenizer, rows, 64, joined)
+        found = heads.first_piece(model, list(heads.decoder_inputs(tokenizer, rows, 64, joined)))
         assert found["largest_ahead"] == 0
         for head in found["heads"]:
             assert head["lift"] == pytest.approx(1)

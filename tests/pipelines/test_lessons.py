@@ -1,13 +1,16 @@
 """What the lessons measure, on cases that are known."""
 
 import math
+import subprocess
+import sys
 from random import Random
 
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from pipelines import encoders, masked_lm, monitor, next_sentence, snips, training
+from pipelines import encoders, lessons, masked_lm, monitor, next_sentence, snips, training
 from pipelines.errors import InputError
 from pipelines.language_model import NO_LABEL
 from pipelines.lessons import masking, page, tokenization
@@ -37,6 +40,44 @@ def test_learned_tokenizers_have_the_same_room_and_lose_what_they_say():
     assert counts["unknown"] == 0
     assert counts["round_trips"] == 1
     assert counts["fertility"] > 1
+
+
+def test_each_process_learns_the_same_tokenizers():
+    script = (
+        "from tests.pipelines.test_lessons import TEXTS\n"
+        "from pipelines.lessons.tokenization import learn\n"
+        "print([sorted(one.get_vocab().items()) for one in learn(TEXTS, 600).values()])"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert (
+        said[0]
+        == said[1]
+        == f"{[sorted(one.get_vocab().items()) for one in tokenization.learn(TEXTS, 600).values()]}\n"
+    )
+
+
+def test_word_piece_begins_and_goes_on_as_its_trainer_would_have_it():
+    (word_piece, _, _) = tokenization.learn(TEXTS, 4000).values()
+    trained = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    trained.normalizer, trained.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    options = {"vocab_size": 4000, "special_tokens": ["[UNK]"], "show_progress": False}
+    trained.train_from_iterator(TEXTS, trainers.WordPieceTrainer(**options))
+    ours, theirs = set(word_piece.get_vocab()), set(trained.get_vocab())
+    assert len(ours & theirs) > 0.95 * len(theirs)
+
+
+def test_some_rows_are_drawn_by_seed_and_keep_their_order():
+    rows = [{"id": str(n)} for n in range(50)]
+    drawn = [int(row["id"]) for row in lessons.some(rows, 20, 13)]
+    assert drawn == sorted(drawn)
+    assert len(set(drawn)) == 20
+    assert max(drawn) > 30
+    assert drawn == [int(row["id"]) for row in lessons.some(rows, 20, 13)]
+    assert drawn != [int(row["id"]) for row in lessons.some(rows, 20, 14)]
+    assert lessons.some(rows, 60, 13) == rows
 
 
 def test_byte_level_pieces_are_shown_as_text_or_bytes():

@@ -185,21 +185,57 @@ BAD = [
         "lessons.attention.decoder base-encoder: this is a bert, and the lesson",
     ),
     ("attention", {"tuned": "some/model"}, "offline there is base-encoder"),
+    ("attention", {"tuned": ""}, "lessons.attention.tuned: String should have at least 1 character"),
+    ("attention", {"tuned": "x" * 5000}, "lessons.attention.tuned: String should have at most 200 characters"),
+    (
+        "attention",  # 64 pieces as one sentence, 65 as a pair
+        {"sentence": "a " * 31, "second": "a " * 31},
+        "65 pieces, but the model takes 64; shorten it",
+    ),
+    ("attention", {"utterances": 1}, "lessons.attention.utterances: 1 are too few to be joined into 128 pieces"),
     ("embeddings", {"encoder": "decoder"}, "lessons.embeddings.encoder decoder: this is a gpt2"),
-    ("embeddings", {"contexts": ["no such word"]}, "'no such word' has no 'book'; change the one or the other"),
+    (
+        "embeddings",
+        {"contexts": ["a book", "no such word"]},
+        "'no such word' has no 'book'; change the one or the other",
+    ),
+    ("embeddings", {"contexts": ["a book", "on facebook"]}, "'on facebook' has no 'book'"),
+    ("embeddings", {"sentences": ["alone"]}, "lessons.embeddings.sentences: List should have at least 2 items"),
     ("embeddings", {"sentences": ["fine", ""]}, "lessons.embeddings.sentences.1: Value error, an empty sentence"),
-    ("embeddings", {"sentences": ["very " * 70]}, "positions; shorten it"),
+    ("embeddings", {"sentences": ["fine", "very " * 70]}, "but the model takes 64; shorten it"),
     ("architecture", {"encoder": "decoder"}, "this is a gpt2, and the lesson is about a bert; try base-encoder"),
     ("architecture", {"sentence": "very " * 200}, "lessons.architecture.sentence: "),
     ("masking", {"adapted": "decoder"}, "lessons.masking.adapted decoder: this is a gpt2"),
     ("masking", {"sentences": ["no mask"]}, "lessons.masking.sentences.0: Value error, needs [MASK] exactly once"),
+    ("masking", {"masked_share": 0.8, "replaced_share": 0.7}, "masked_share and replaced_share are more than 1"),
+    ("next_sentence", {"languages": [""]}, "lessons.next_sentence.languages: : chatterbot-corpus has "),
+    ("next_sentence", {"validation_share": 0.5, "test_share": 0.5}, "leave nothing to train"),
+    ("next_sentence", {"longest_pair": 8}, "pieces, but the model takes 8; shorten it"),
     ("next_sentence", {"encoder": "decoder"}, "lessons.next_sentence.encoder decoder: this is a gpt2"),
     ("next_sentence", {"languages": ["klingon"]}, "lessons.next_sentence.languages: klingon: chatterbot-corpus has "),
     ("next_sentence", {"own_pairs": "data/none.csv"}, "data/none.csv"),
     ("tokenization", {"models": ["some/model"]}, "lessons.tokenization.models some/model: no such folder"),
     ("tokenization", {"sizes": 3}, "lessons.tokenization.sizes: Extra inputs are not permitted"),
+    ("tokenization", {"vocab_size": 2**31}, "lessons.tokenization.vocab_size: Input should be less than or equal to"),
+    (
+        "transfer",
+        {"sizes": {"900": {"per_intent": 900, "epochs": 1, "batch_size": 8}}},
+        "lessons.transfer.sizes: train has 70 utterances of an intent; name a smaller size",
+    ),
+    (
+        "transfer",
+        {"arms": {"random": {"mode": "full", "epochs": 3}, "frozen": {"mode": "head"}, "full": {"mode": "full"}}},
+        "epochs: the same for all arms; set it under sizes",
+    ),
+    (
+        "transfer",
+        {"models": {"intent": "intent-full", "slots": "intent-full", "qa": "qa-full"}},
+        "lessons.transfer.models.slots intent-full: this is no BertForTokenClassification; offline there is slots-full",
+    ),
     ("transfer", {"sentences": []}, "lessons.transfer.sentences: List should have at least 1 item"),
     ("transfer", {"models": {"intent": "decoder", "slots": "slots-full", "qa": "qa-full"}}, "models.intent decoder: "),
+    ("monitor", {"batch_sizes": [0]}, "lessons.monitor.batch_sizes.0: Input should be greater than 0"),
+    ("monitor", {"batch_sizes": [10**6]}, "lessons.monitor.batch_sizes: 1000000: train has 490 utterances; lower it"),
     ("monitor", {"encoder": "decoder"}, "lessons.monitor.encoder decoder: this is a gpt2"),
 ]
 
@@ -235,11 +271,40 @@ def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_e
     assert "brings its own head" in page("next_sentence")
 
 
-def test_own_pairs_without_a_sentence(changed):
-    Path("data/own.csv").write_text("first,second,next\nhello,,yes\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\ufefffirst,second,next\n\nhello,,yes\n", "data/own.csv, line 3: needs first, second, and yes or no"),
+        ("", "data/own.csv: its first line names no column first, second, next"),
+        ("first,then,next\n", "data/own.csv: its first line names no column second"),
+    ],
+)
+def test_own_pairs_that_cannot_be_read(changed, text, line):
+    Path("data/own.csv").write_text(text, encoding="utf-8")
     changed("next_sentence", own_pairs="data/own.csv")
-    with pytest.raises(InputError, match=r"data/own.csv, line 2: needs first, second, and yes or no"):
+    with pytest.raises(InputError, match=line):
         lesson.lesson("next_sentence")
+
+
+def test_a_view_above_the_limit_says_what_to_do(learned, monkeypatch):
+    monkeypatch.setattr(lessons.get("attention"), "LARGEST_VIEW", 1000)
+    with pytest.raises(
+        InputError, match=r"lessons.attention.layers: head_view_encoder.html would have .* fewer layers"
+    ):
+        lesson.lesson("attention")
+
+
+def test_a_model_without_a_pooler_is_not_given_one(changed):
+    changed("embeddings", encoder="adapted-encoder")
+    lesson.lesson("embeddings")
+    assert facts("embeddings")["pooler"] == {}
+    assert "The pooler" not in page("embeddings")
+    changed("architecture", encoder="adapted-encoder")
+    lesson.lesson("architecture")
+    assert not [row for row in facts("architecture")["encoder"]["modules"] if "pooler" in row["module"]]
+    assert {"property": "head", "same": False}.items() <= {
+        key: value for key, value in facts("architecture")["properties"][-1].items() if key in ("property", "same")
+    }.items()
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
