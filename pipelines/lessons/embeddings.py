@@ -209,14 +209,18 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
         page.heading("Positions"),
         page.picture(
-            seen, "Cosine similarity of the position embeddings: near ones are alike, which nobody told them."
+            seen,
+            "Cosine similarity of the position embeddings. That neighbours are alike was learned: nobody told the "
+            f"model which positions are near (mean cosine at distance {facts['positions'][0]['distance']}: "
+            f"{facts['positions'][0]['cosine']:.3f}).",
         ),
         page.table(facts["positions"], {"distance": "positions apart", "cosine": "mean cosine"}),
         page.heading("Why a model takes a batch"),
         page.text(
             f"One sentence is {page.shape(dims['one_sentence'])} numbers. Given as it is, the model says: "
             f"`{dims['refused']}`. `ids.unsqueeze(0)` adds the batch axis, {page.shape(dims['unsqueezed'])}, and what "
-            f"comes out has three dimensions, {page.shape(dims['hidden_states'])}: sentences, pieces, width."
+            f"comes out has three dimensions, {page.shape(dims['hidden_states'])}: sentences, pieces, width. All "
+            "sentences of a batch, padded to one length, go through each matrix in one product."
         ),
     ]
     if pooled:
@@ -246,11 +250,11 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         question=QUESTION,
         calls="""
 model = BertModel.from_pretrained("data/models/base-encoder")
-inputs = tokenizer("play some jazz", return_tensors="pt")            # ids of shape (1, pieces)
+ids = torch.tensor(tokenizer("play some jazz")["input_ids"]).unsqueeze(0)    # (pieces,) -> (1, pieces)
 e = model.embeddings
 e.LayerNorm(e.word_embeddings(ids) + e.position_embeddings(places) + e.token_type_embeddings(types))
-layers = model(**inputs, output_hidden_states=True).hidden_states    # one (1, pieces, width) a layer
-cosine_similarity(vectors)                                           # scikit-learn
+layers = model(ids, output_hidden_states=True).hidden_states                 # one (1, pieces, width) a layer
+cosine_similarity(vectors)                                                   # scikit-learn
 """,
         body=body,
         vary="""

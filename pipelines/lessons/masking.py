@@ -1,4 +1,4 @@
-"""How does BERT learn to fill in what is masked, and what does that bring it?"""
+"""How does BERT learn to fill in what is masked?"""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pi
 from pipelines.params import Block, Seed, Share
 from pipelines.snips import Utterance
 
-QUESTION = "How does BERT learn to fill in what is masked, and what does that bring it?"
+QUESTION = "How does BERT learn to fill in what is masked?"
 
 MASK = "[MASK]"
 KINDS = {"masked": "became [MASK]", "replaced": "became another piece", "kept": "stayed"}
@@ -76,6 +76,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             "name": name,
             "head_is_new": not encoders.holds(materials.find(key, name), NEW_HEAD),
             "masked_accuracy": masked_accuracy(model, tokenizer, features),
+            "vocabulary": len(tokenizer),
         } | pseudo_perplexity(model, tokenizer, scored)
         fill = pipeline("fill-mask", model=model, tokenizer=tokenizer, top_k=TOP, device=model.device)
         for sentence in options.sentences:
@@ -201,21 +202,26 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "utterances is masked alone (Salazar et al. 2020)."
             + (
                 f" A model whose layer for masked words is new guesses: {', '.join(new)}; its word embeddings are "
-                "learned, the layer before them is random."
+                "learned, the layer before them is random. To give each piece the same chance would make "
+                f"{facts['models']['before']['vocabulary']:,}, so much of the gain is that layer's."
                 if new
                 else ""
             )
+        ),
+        page.text(
+            "Whether intents and slots gain by it is an experiment, the second command below; its last figures stand "
+            "in the README, under “What masked words bring”."
         ),
         page.heading("Fill in the mask"),
         page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest pieces"}),
     ]
     return page.Page(
         question=QUESTION,
-        calls="""
-chosen = masked_lm.choose(words, 0.15, [0.8, 0.1], Random(13))           # word -> masked, replaced or kept
-shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, Random(13))
+        calls=f"""
+chosen = masked_lm.choose(words, {facts["rate"]}, {[facts["shares"][kind] for kind in list(KINDS)[:2]]}, random)
+shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, random)   # masked, replaced or kept
 model = AutoModelForMaskedLM.from_pretrained("data/models/adapted-encoder")
-loss = model(input_ids=shown, labels=labels).loss                         # on the chosen pieces alone
+loss = model(input_ids=shown, labels=labels).loss                                 # on the chosen pieces alone
 pipeline("fill-mask", model=model, tokenizer=tokenizer)("play some [MASK] music")
 """,
         body=body,

@@ -125,7 +125,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             f"{facts['interval_seconds']} s: use of the processors and memory of the process (psutil), and where there "
             "is a GPU its use and memory (NVML). The samples lie in `data/monitor/<run>.csv`, drawn in "
             "`data/monitor/<run>.svg`. They differ each time, so DVC does not track them: they are no metric, "
-            "and never a reason to run again."
+            "and never a reason to run again. A run that DVC took from its cache did not train, and has none."
         ),
     ]
     return page.Page(

@@ -90,12 +90,14 @@ def measure(options: Options, materials: Materials) -> Measured:
         for chosen in [[row for row in rows if language in ("all", row["language"])]]
     ]
     said = inference.predictions(next_sentence, model, tokenizer, own) if own else []
+    known = {pair["second"] for pair in parts["train"]}
     facts = {
         "encoder": options.encoder,
         "pretrained_head": pretrained,
         "best_epoch": best_epoch,
         "real_pairs": {part: len(pairs) for part, pairs in parts.items()},
         "groups": {part: len({pair["group"] for pair in pairs}) for part, pairs in parts.items()},
+        "known_replies": sum(pair["second"] in known for pair in parts["test"]),
         "threshold": threshold,
         "accuracy": accuracy,
         "own_file": options.own_pairs,
@@ -153,8 +155,10 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             f"{how} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
             f"{real['test']:,} held out; each comes once with its reply, and once with one from another conversation, "
             f"so a coin has one half. The parts share no conversation ({groups['train']:,}, {groups['validation']:,} "
-            f"and {groups['test']:,} groups; conversations with the same statement are one). Word overlap takes a "
-            f"reply for the next one above {facts['threshold']:.3f} of shared words, the best cut on train."
+            f"and {groups['test']:,} groups; conversations with the same statement are one); "
+            f"{facts['known_replies']:,} of the held-out replies are also said in train, to other statements. Word "
+            f"overlap takes a reply for the next one above {facts['threshold']:.3f} of shared words, the best cut on "
+            "train."
         ),
         page.heading(f"Own pairs, from {facts['own_file']}"),
         page.table(

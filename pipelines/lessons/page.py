@@ -39,7 +39,8 @@ figcaption, .data {{ color: #666; font-size: .9rem; }}
 {body}
 <h2>Vary it</h2>
 <pre>{vary}</pre>
-<p class="data">Every number here is read from <code>metrics/lessons/{name}.json</code>.</p>
+<p class="data">Numbers are read from <code>metrics/lessons/{name}.json</code>, pictures drawn from it and from the CSV
+files beside this page.</p>
 </body>
 </html>
 """

@@ -96,9 +96,11 @@ def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
         texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
     )
 
+    uncased = normalizers.BertNormalizer()
+    cased = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     made = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
+        sentence_iterator=iter([" ".join(words) for words in _words(texts, cased)]),
         model_writer=made,
         model_type="bpe",
         vocab_size=size,
@@ -114,25 +116,28 @@ def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
     # "▁play" begins a word, "ing" goes on
     as_word_piece = [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
     return {
-        "WordPiece, learned": _longest_match(_merged(texts, size - 1), normalizers.BertNormalizer()),
+        "WordPiece, learned": _longest_match(_merged(_words(texts, uncased), size - 1), uncased),
         "byte-level BPE, learned": byte_level,
-        "as BETO's, learned": _longest_match(
-            list(filter(None, as_word_piece)), normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-        ),
+        "as BETO's, learned": _longest_match(list(filter(None, as_word_piece)), cased),
     }
 
 
-def _merged(texts: list[str], size: int) -> list[str]:
+def _words(texts: list[str], normalizer: Any) -> list[list[str]]:
+    """The words and signs of each text, as BERT's tokenizers see them before they cut words."""
+    cutter = pre_tokenizers.BertPreTokenizer()
+    return [[word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))] for text in texts]
+
+
+def _merged(texts: list[list[str]], size: int) -> list[str]:
     """`size` pieces of WordPiece, merged by count; `##` before those that go on a word.
 
     WordPieceTrainer numbers `##` letters in an order that changes from process to process, and numbers break ties. So
     a letter inside a word becomes a sign of its own, in a fixed order, and plain BPE does the rest.
     """
-    normalizer, cutter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    words = [[word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))] for text in texts]
-    inside = {sign: chr(PRIVATE + n) for n, sign in enumerate(sorted({s for of in words for word in of for s in word}))}
+    signs = sorted({sign for words in texts for word in words for sign in word})
+    inside = {sign: chr(PRIVATE + n) for n, sign in enumerate(signs)}
     outside = {private: sign for sign, private in inside.items()}
-    marked = [" ".join(word[0] + "".join(inside[sign] for sign in word[1:]) for word in of) for of in words]
+    marked = [" ".join(word[0] + "".join(inside[sign] for sign in word[1:]) for word in of) for of in texts]
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     bpe.train_from_iterator(marked, trainers.BpeTrainer(vocab_size=size, show_progress=False))
@@ -229,7 +234,11 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.heading("The same sentence, piece by piece"),
         page.table(facts["pieces"], {"sentence": "sentence", "tokenizer": "tokenizer", "pieces": "pieces"}),
         page.heading("What comes back"),
-        page.text("Encoded, then decoded. An uncased tokenizer loses case and accents on purpose."),
+        page.text(
+            "Encoded, then decoded. An uncased BERT loses case and accents on purpose. The decoder of this project "
+            "lowercases and keeps accents; GPT-2 as published keeps both. Byte-level BPE knows a word with the blank "
+            "before it, so it cuts the first word of a text into more pieces."
+        ),
         page.table(
             facts["probes"],
             {"probe": "what", "text": "goes in", "tokenizer": "tokenizer", "comes_back": "comes back", "kept": "same"},

@@ -36,6 +36,7 @@ def test_learned_tokenizers_have_the_same_room_and_lose_what_they_say():
     assert tokenization.round_trip(word_piece, "Play") == "play"
     assert "##" in "".join(tokenization.cut(beto, "unpretentious"))
     assert tokenization.cut(beto, "Play") != tokenization.cut(beto, "play")  # cased
+    assert tokenization.cut(beto, "play, please")[1:2] == [","]
     counts = tokenization.counts(byte_level, TEXTS)
     assert counts["unknown"] == 0
     assert counts["round_trips"] == 1
