@@ -17,6 +17,7 @@ DATA = "chatterbot-corpus, statements and replies"
 QUESTION = "Can BERT tell a reply from a random sentence?"
 
 CHANCE = 0.5
+OWN_PAIRS = Path("data/next_sentence.csv")
 COLUMNS = ("first", "second", "next")
 
 
@@ -28,11 +29,10 @@ class Training(Finetune):
 
 
 class Options(Block):
-    """The encoder, the languages of the conversations, their split, and a file of own pairs."""
+    """The encoder, the languages of the conversations, their split, and how it is trained."""
 
     encoder: ModelName
     languages: list[str] = Field(min_length=1)
-    own_pairs: str
     validation_share: Share
     test_share: Share
     split_seed: Seed
@@ -48,7 +48,7 @@ class Options(Block):
 
 def measure(options: Options, materials: Materials) -> Measured:
     """Accuracy on held-out conversations, beside chance and word overlap; and on own pairs."""
-    own = read_pairs(Path(options.own_pairs))
+    own = read_pairs(OWN_PAIRS)
     folder = materials.find("encoder", options.encoder, "bert")
     pretrained = encoders.holds(folder, next_sentence.HEAD)
     settings = options.training
@@ -56,7 +56,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     config = {"random_copies": settings.epochs, "random_seed": settings.seed, "longest_pair": options.longest_pair}
     model, tokenizer = materials.load("encoder", options.encoder, next_sentence.AUTO_CLASS, "bert", **config)
     for pair in own:
-        materials.fits("own_pairs", tokenizer, model, pair["first"], pair["second"])
+        materials.fits("longest_pair", tokenizer, model, pair["first"], pair["second"])
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for language in options.languages:
         pairs = next_sentence.real_pairs(language, sum(map(len, parts.values())))
@@ -100,7 +100,6 @@ def measure(options: Options, materials: Materials) -> Measured:
         "known_replies": sum(pair["second"] in known for pair in parts["test"]),
         "threshold": threshold,
         "accuracy": accuracy,
-        "own_file": options.own_pairs,
         "own": [
             {"first": pair["first"], "second": pair["second"], "next": pair["next"], **one}
             for pair, one in zip(own, said, strict=True)
@@ -121,7 +120,7 @@ def read_pairs(path: Path) -> list[Pair]:
             columns = set(reader.fieldnames or [])
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: {error}; set lessons.next_sentence.own_pairs to a CSV file") from None
+        raise InputError(f"{path}: {error}; it has to be a CSV file with first, second, next") from None
     if missing := [name for name in COLUMNS if name not in columns]:
         raise InputError(f"{path}: its first line names no column {', '.join(missing)}; add it")
     pairs = []
@@ -160,7 +159,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             f"overlap takes a reply for the next one above {facts['threshold']:.3f} of shared words, the best cut on "
             "train."
         ),
-        page.heading(f"Own pairs, from {facts['own_file']}"),
+        page.heading(f"Own pairs, from {OWN_PAIRS}"),
         page.table(
             facts["own"],
             {"first": "first", "second": "second", "next": "meant as next", "probability": "probability of next"},

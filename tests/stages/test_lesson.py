@@ -247,7 +247,6 @@ BAD = [
     ("next_sentence", {"longest_pair": 8}, "pieces, but the model takes 8; shorten it"),
     ("next_sentence", {"encoder": "decoder"}, "lessons.next_sentence.encoder decoder: this is a gpt2"),
     ("next_sentence", {"languages": ["klingon"]}, "lessons.next_sentence.languages: klingon: chatterbot-corpus has "),
-    ("next_sentence", {"own_pairs": "data/none.csv"}, "data/none.csv"),
     ("tokenization", {"models": ["some/model"]}, "lessons.tokenization.models some/model: no such folder"),
     ("tokenization", {"sizes": 3}, "lessons.tokenization.sizes: Extra inputs are not permitted"),
     ("tokenization", {"vocab_size": 2**31}, "lessons.tokenization.vocab_size: Input should be less than or equal to"),
@@ -308,16 +307,28 @@ def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_e
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("\ufefffirst,second,next\n\nhello,,yes\n", "data/own.csv, line 3: needs first, second, and yes or no"),
-        ("", "data/own.csv: its first line names no column first, second, next"),
-        ("first,then,next\n", "data/own.csv: its first line names no column second"),
+        (None, "No such file or directory: 'data/next_sentence.csv'; it has to be a CSV file"),
+        (b"first,second,next\n\xff,b,yes\n", "data/next_sentence.csv: 'utf-8' codec can't decode"),
+        (
+            b"\xef\xbb\xbffirst,second,next\n\nhello,,yes\n",
+            "data/next_sentence.csv, line 3: needs first, second, and yes or no",
+        ),
+        (b"", "data/next_sentence.csv: its first line names no column first, second, next"),
+        (b"first,then,next\n", "data/next_sentence.csv: its first line names no column second"),
     ],
 )
-def test_own_pairs_that_cannot_be_read(changed, text, line):
-    Path("data/own.csv").write_text(text, encoding="utf-8")
-    changed("next_sentence", own_pairs="data/own.csv")
-    with pytest.raises(InputError, match=line):
-        lesson.lesson("next_sentence")
+def test_own_pairs_that_cannot_be_read(learned, text, line):
+    path = Path("data/next_sentence.csv")
+    before = path.read_bytes()
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(text)
+    try:
+        with pytest.raises(InputError, match=line):
+            lesson.lesson("next_sentence")
+    finally:
+        path.write_bytes(before)
 
 
 def test_a_revision_of_the_hub_can_be_named(changed, monkeypatch):
