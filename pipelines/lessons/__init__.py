@@ -17,7 +17,6 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
-from transformers import BertModel
 
 from pipelines import encoders
 from pipelines.errors import InputError
@@ -88,7 +87,7 @@ class Materials:
         """Model and tokenizer of `find`, without dropout; without a pooler where the folder holds none."""
         folder = self.find(key, name, kind)
         model = encoders.load_model(auto_class, folder, **config).eval()
-        if auto_class is BertModel and not any(encoders.holds(folder, weight) for weight in POOLERS):
+        if getattr(model, "pooler", None) is not None and not any(encoders.holds(folder, weight) for weight in POOLERS):
             model.pooler = None  # it would be random
         return model, encoders.load_tokenizer(folder)
 

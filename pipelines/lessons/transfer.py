@@ -34,7 +34,7 @@ class Arm(Finetune):
     @model_validator(mode="after")
     def _nothing_of_its_size(self) -> "Arm":
         if given := sorted({"epochs", "batch_size", "seed"} & self.model_fields_set):
-            raise ValueError(f"{', '.join(given)}: the same for all arms; set it under sizes, the seed beside them")
+            raise ValueError(f"{', '.join(given)}: no option of an arm; set it under sizes, the seed beside them")
         return self
 
 
@@ -200,7 +200,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
         page.text(
             f"The architecture is that of {facts['encoder']} each time, so the gap between the first and the last "
-            "column is what pre-training is worth. The epochs are few, to be quick, so neither is "
+            "column is what pre-training is worth. The epochs are few, to be quick, so these two are not "
             "trained out, and a line may fall where the next size has far fewer. The frozen arm has more, as what the "
             "encoder gives is computed once. It reads `[CLS]` as pre-training left it: all-MiniLM was trained for the "
             "mean of all pieces, so there is little to read, and words that are trained from nothing can do better. "

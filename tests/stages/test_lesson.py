@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipelines import encoders, lessons, params
 from pipelines.errors import InputError
@@ -156,7 +157,7 @@ def test_dvc_and_the_lesson_take_what_a_page_proposes(changed, name):
     before = Path("params.yaml").read_bytes()
     for those in filter(None, overrides):
         apply_overrides("params.yaml", those)
-        assert Path("params.yaml").read_bytes() != before
+        assert yaml.safe_load(Path("params.yaml").read_bytes()) != yaml.safe_load(before)
         params.lesson(params.load(), name, module.Options)
         Path("params.yaml").write_bytes(before)
 
@@ -258,7 +259,7 @@ BAD = [
     (
         "transfer",
         {"arms": {"random": {"mode": "full", "epochs": 3}, "frozen": {"mode": "head"}, "full": {"mode": "full"}}},
-        "epochs: the same for all arms; set it under sizes",
+        "epochs: no option of an arm; set it under sizes",
     ),
     (
         "transfer",
@@ -369,9 +370,8 @@ def test_a_model_without_a_pooler_is_not_given_one(changed):
     changed("architecture", encoder="adapted-encoder")
     lesson.lesson("architecture")
     assert not [row for row in facts("architecture")["encoder"]["modules"] if "pooler" in row["module"]]
-    assert {"property": "head", "same": False}.items() <= {
-        key: value for key, value in facts("architecture")["properties"][-1].items() if key in ("property", "same")
-    }.items()
+    (head,) = [row for row in facts("architecture")["properties"] if row["property"] == "head"]
+    assert head["encoder"] == "none"
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
