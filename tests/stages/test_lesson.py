@@ -5,6 +5,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import yaml
 from pipelines import encoders, lessons, params
 from pipelines.errors import InputError
 from stages import adapt_encoder, convert, download, fetch_decoder, fetch_encoder, finetune, lesson, split, tune_decoder
-from tests.conftest import assert_one_line_error, copy_project, edit_params, run_stage
+from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
 MARKUP = "</script><script>alert(1)</script>"
 FIXED = {"2019", "2020", "0", "1"}  # numbers in prose that are not measured
@@ -289,6 +291,11 @@ def test_bad_input_of_the_script(changed):
     changed("attention", layer=9)
     assert_one_line_error(run_stage("stages.lesson", "attention"), "lessons.attention.layer: 9")
     assert_one_line_error(run_stage("stages.lesson", "cooking"), "lesson cooking: there is no such", "tokenization")
+
+
+def test_the_stage_loads_no_torch_to_refuse_a_name():
+    code = "import sys; from stages import lesson; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_encoder):
