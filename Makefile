@@ -4,10 +4,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test lint clean
+.PHONY: help setup run repro test test-elsewhere lint clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/installed  ## make .venv, install the pinned requirements and the command snips
 
@@ -29,6 +29,9 @@ repro: setup  ## dvc repro
 
 test: setup  ## run all tests
 	python -m pytest
+
+test-elsewhere: setup  ## the tests without stages once more, as another machine would compute: one thread, AVX2 alone
+	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python -m pytest tests/pipelines
 
 lint: setup  ## check style and format
 	ruff check .

@@ -39,7 +39,8 @@ def test_uniform_attention_has_lift_one_and_the_highest_entropy(inputs):
         assert all(row[f"{name}_lift"] == pytest.approx(1) for name in (*heads.TARGETS, "entropy"))
         sizes = [one["input_ids"].numel() for one in inputs[0]]
         assert row["entropy"] == pytest.approx(sum(size * math.log(size) for size in sizes) / sum(sizes))
-        assert row["cls"] == row["sep"] == pytest.approx(len(sizes) / sum(sizes))
+        # not with ==: the two floats are summed in different orders, and differ in the last bits on some processors
+        assert [row["cls"], row["sep"]] == [pytest.approx(len(sizes) / sum(sizes))] * 2
     assert np.allclose(divergences, 0, atol=1e-6)
 
 
