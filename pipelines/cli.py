@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
+from pipelines.models import loading
 
 DECODER = Path("data/models/decoder")
 
@@ -14,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="snips", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     writing = commands.add_parser("generate", help="let GPT-2 write utterances for an intent")
-    writing.add_argument("--intent", required=True, help="such as PlayMusic")
+    writing.add_argument("--intent", required=True, help="one that the decoder learned")
     writing.add_argument(
         "--strategy", default="top_p", help="greedy, beam, temperature, top_k, top_p, typical or min_p"
     )
@@ -31,20 +32,22 @@ def main() -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    from pipelines import encoders, generation, language_model, params
+    from pipelines.core import blocks
+    from pipelines.decoder import language_model, sampling
+    from pipelines.decoder.options import Generate, strategy
 
-    options = params.load().generate
+    options = blocks.load("generate", Generate)
     value = options.strategies.listed().get(arguments.strategy) if arguments.value is None else arguments.value
-    value = params.strategy(arguments.strategy, value)
+    value = strategy(arguments.strategy, value)
     if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
         raise InputError(f"--seed {arguments.seed}: give one from 0 to {2**32 - 1}")
     if arguments.n < 1:
         raise InputError(f"-n {arguments.n}: how many utterances, at least 1")
     if not DECODER.is_dir():
         raise InputError(f"{DECODER}: no tuned decoder yet; run: dvc repro tune_decoder")
-    model, tokenizer = encoders.load_model(language_model.AUTO_CLASS, DECODER), encoders.load_tokenizer(DECODER)
+    model, tokenizer = loading.load_model(language_model.TASK.auto_class, DECODER), loading.load_tokenizer(DECODER)
     seed = options.seed if arguments.seed is None else arguments.seed
-    rows = generation.generate(
+    rows = sampling.generate(
         model,
         tokenizer,
         arguments.intent,
@@ -52,7 +55,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         value,
         arguments.n,
         seed,
-        options.max_new_pieces,
+        options.max_new_tokens,
         arguments.prompt,
     )
     print("\n".join(row["text"] or "(empty)" for row in rows))

@@ -1,26 +1,25 @@
-"""Few utterances an intent: intent accuracy with and without what GPT-2 writes after them; several draws."""
+"""Few utterances per intent: intent accuracy with and without what GPT-2 writes after them; several draws."""
 
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from pipelines import (
-    augmentation,
-    corpus,
-    dataset,
-    encoders,
-    files,
-    generation,
-    inference,
-    language_model,
-    params,
-    training,
-)
-from pipelines.errors import InputError
-from pipelines.snips import Utterance
-from pipelines.tasks import intent
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.data import drawing, parquet
+from pipelines.data.source import Data
+from pipelines.data.utterances import Utterance
+from pipelines.decoder import language_model, sampling
+from pipelines.decoder.options import Scratch
+from pipelines.decoder.scratch import scratch
+from pipelines.models import inference, loading
+from pipelines.models.options import Run
+from pipelines.models.task import Task
+from pipelines.reports import on_demand
+from pipelines.tasks.intent.task import TASK as INTENT
+from pipelines.training import trainer
+from pipelines.writing import augmentation
 
 SPLITS = Path("data/splits")
 ENCODER = Path("data/models/base-encoder")
@@ -30,72 +29,74 @@ REPORTS = Path("metrics/on_demand")
 
 def augment(size: str) -> None:
     """Make metrics/on_demand/augment-<size>.json."""
-    everything = params.load()
-    options = everything.augment
+    options = blocks.load("augment", augmentation.Options)
+    sizes, decoder = blocks.load("decoder.scratch", Scratch), blocks.load("decoder.name", str)
+    longest = blocks.load("generate.max_new_tokens", int)
     if not size.isdecimal() or int(size) == 0:
-        raise InputError(f"size {size}: how many utterances an intent, at least 1; such as 10")
-    train, test = (dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "test"))
+        raise InputError(f"size {size}: how many utterances per intent, at least 1; such as 10")
+    train, test = (parquet.read(SPLITS / f"{part}.parquet") for part in ("train", "test"))
+
+    def write(few: list[Utterance], seed: int) -> list[dict[str, Any]]:
+        """What a decoder tuned on `few` alone writes; one from scratch learns its tokens from them too."""
+        with tempfile.TemporaryDirectory() as folder:
+            base = DECODER
+            if decoder == "scratch":
+                base = Path(folder)
+                for part in scratch(sizes, [row["text"] for row in few]):
+                    part.save_pretrained(base)
+            intents = sorted({row["intent"] for row in few})
+            tokenizer = language_model.load_tokenizer(base, intents)
+            model = _train(language_model.TASK, base, options.decoder, tokenizer, few, seed)
+        return [
+            sample
+            for name in intents
+            for sample in sampling.generate(
+                model, tokenizer, name, "top_p", options.top_p, options.samples, seed, longest
+            )
+        ]
+
     draws = []
     for number in range(options.draws):
-        drawn = corpus.draw(train, int(size), f"{options.seed}/{number}", "augment.run")
+        drawn = drawing.draw(train, int(size), f"{options.seed}/{number}", "augment.run")
         few = [row for row in train if row["id"] in drawn]
-        draws.append(_draw(everything, few, test, options.seed + number))
+        draws.append(_draw(options, few, test, options.seed + number, write))
+    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
+    settings = {"decoder.name": decoder, "decoder.scratch": sizes.model_dump(), "generate.max_new_tokens": longest}
     report = {
-        "source": everything.data.source,
+        "source": blocks.load("data", Data).name,
         "split": "test",
         "per_intent": int(size),
-        "options": params.written_augment(everything),
+        "made_from": on_demand.made_from_augment(options, settings, encoder, split, augmentation.CODE),
         "draws": draws,
     }
     report |= {name: sum(draw[name] for draw in draws) / len(draws) for name in ("without", "with")}
-    files.write_json(REPORTS / f"augment-{size}.json", report)
+    files.write_details(REPORTS / f"augment-{size}.json", report)
 
 
-def _draw(everything: params.Params, few: list[Utterance], test: list[Utterance], seed: int) -> dict[str, Any]:
-    """One draw: a classifier of the few, a decoder of the few, and a classifier of both."""
-    options = everything.augment
-    tokenizer = encoders.load_tokenizer(ENCODER)
+def _draw(
+    options: augmentation.Options, few: list[Utterance], test: list[Utterance], seed: int, write: Any
+) -> dict[str, Any]:
+    """One draw: a classifier of the few, what `write` gives of them, and a classifier of both."""
+    tokenizer = loading.load_tokenizer(ENCODER)
 
     def accuracy(model: Any) -> float:
-        return intent.score(inference.predictions(intent, model, tokenizer, test), test)["accuracy"]
+        return INTENT.score(inference.predictions(INTENT, model, tokenizer, test), test)["accuracy"]
 
-    first = _train(intent, ENCODER, options.classifier, tokenizer, few, seed)
-    samples = _write(everything, few, seed)
-    said = inference.predictions(intent, first, tokenizer, [sample | {"slots": []} for sample in samples])
+    first = _train(INTENT, ENCODER, options.classifier, tokenizer, few, seed)
+    samples = write(few, seed)
+    said = inference.predictions(INTENT, first, tokenizer, [{"text": sample["text"]} for sample in samples])
     kept = augmentation.select(samples, said, few, options.sure, options.keep)
-    second = _train(intent, ENCODER, options.classifier, tokenizer, few + kept, seed)
+    second = _train(INTENT, ENCODER, options.classifier, tokenizer, few + kept, seed)
     counts = {"train_utterances": len(few), "written": len(samples), "kept": len(kept)}
     return counts | {"without": accuracy(first), "with": accuracy(second)}
 
 
-def _write(everything: params.Params, few: list[Utterance], seed: int) -> list[dict[str, Any]]:
-    """What a decoder tuned on `few` alone writes; one from scratch learns its pieces from them too."""
-    options = everything.augment
-    intents = sorted({row["intent"] for row in few})
-    with tempfile.TemporaryDirectory() as folder:
-        base = DECODER
-        if everything.decoder.name == "scratch":
-            base = Path(folder)
-            for part in language_model.scratch(everything.decoder.scratch, [row["text"] for row in few]):
-                part.save_pretrained(base)
-        tokenizer = language_model.load_tokenizer(base, intents)
-        model = _train(language_model, base, options.decoder, tokenizer, few, seed)
-    return [
-        sample
-        for name in intents
-        for sample in generation.generate(
-            model, tokenizer, name, "top_p", options.top_p, options.samples, seed, everything.generate.max_new_pieces
-        )
-    ]
-
-
-def _train(
-    task: ModuleType, base: Path, options: params.Finetune, tokenizer: Any, rows: list[Utterance], seed: int
-) -> Any:
+def _train(task: Task, base: Path, options: Run, tokenizer: Any, rows: list[Utterance], seed: int) -> Any:
     options = options.model_copy(update={"seed": seed})
-    training.seed(seed)
+    trainer.seed(seed)
     model = task.build(base, rows, options)
-    return training.train(task, options, model, tokenizer, rows, [], Path(".checkpoints/augment")).model
+    with tempfile.TemporaryDirectory() as unfinished:
+        return trainer.train(task, options, model, tokenizer, rows, [], Path(unfinished) / "run").model
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """BERT and GPT-2 side by side on the same sentences and questions: one page of measured facts."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
-from pipelines import comparison, encoders, files, generation, language_model, masked_lm, params
-from pipelines.errors import InputError
-from pipelines.provenance import described
-from pipelines.snips import INTENTS
-from stages.command import command
+from pipelines.analysis import comparison
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.provenance import described
+from pipelines.data.source import Data
+from pipelines.decoder import language_model, sampling
+from pipelines.models import loading
+from pipelines.tasks.masked_lm.task import TASK as MASKED_LM
+from pipelines.tasks.qa import squad
 
 ENCODER = Path("data/models/adapted-encoder")
 DECODER = Path("data/models/decoder")
@@ -70,29 +73,28 @@ Speeds are those of a machine and stand in no output: `python -m stages.compare_
 
 def compare_bert_gpt() -> None:
     """Make metrics/compare_bert_gpt.json and the page data/bert_gpt/page.md; print speeds, which are not stored."""
-    everything = params.load()
-    sentences = everything.compare.sentences
-    encoder = (encoders.load_model(masked_lm.AUTO_CLASS, ENCODER), encoders.load_tokenizer(ENCODER))
-    decoder = (encoders.load_model(language_model.AUTO_CLASS, DECODER), encoders.load_tokenizer(DECODER))
+    sentences = blocks.load("compare", comparison.Options).sentences
+    encoder = (loading.load_model(MASKED_LM.auto_class, ENCODER), loading.load_tokenizer(ENCODER))
+    decoder = (loading.load_model(language_model.TASK.auto_class, DECODER), loading.load_tokenizer(DECODER))
+    intents = language_model.intents(decoder[1])
     filled = [
         {
             "sentence": sentence,
-            "intent": (name := comparison.likeliest_intent(*decoder, comparison.before(sentence), list(INTENTS))),
+            "intent": (name := comparison.likeliest_intent(*decoder, comparison.before(sentence), intents)),
             "bert": comparison.fill_in(*encoder, sentence, TOP),
             "gpt2": comparison.go_on(*decoder, sentence, name, TOP),
         }
         for sentence in sentences
     ]
-    if not LIMITS.is_file():
-        raise InputError(f"{LIMITS}: not there yet; run: dvc repro qa_limits")
-    cases = [_answer(case, *decoder) for case in json.loads(LIMITS.read_text(encoding="utf-8"))["cases"]]
+    (limits,) = files.read_json(LIMITS)
+    cases = [_answer(case, *decoder) for case in limits["cases"]]
     report = {
-        "source": everything.data.source,
+        "source": blocks.load("data", Data).name,
         "sentences": filled,
         "answers": {
             "questions": len(cases),
-            "extractive": sum(comparison.answered(case["extracted"], case["right"]) for case in cases),
-            "generated": sum(comparison.answered(case["generated"], case["right"]) for case in cases),
+            "extractive": sum(squad.exact_match(case["extracted"], case["right"]) for case in cases),
+            "generated": sum(squad.exact_match(case["generated"], case["right"]) for case in cases),
             "cases": cases,
         },
         "encoder": _facts(*encoder, [_plain(sentence) for sentence in sentences]),
@@ -101,10 +103,10 @@ def compare_bert_gpt() -> None:
         ),
         "written": comparison.writing_cost(*decoder, ANSWER),
     }
-    files.write_json(REPORT, report)
+    files.write_details(REPORT, report)
     with files.whole(PAGE) as folder:
         folder.mkdir()
-        files.write_text(folder / "page.md", _page(report, everything))
+        files.write_text(folder / "page.md", _page(report))
     _print_speeds(encoder, decoder, sentences)
 
 
@@ -126,7 +128,7 @@ def _facts(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, float]:
 
 
 def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
-    intent = comparison.likeliest_intent(model, tokenizer, case["text"], list(INTENTS))
+    intent = comparison.likeliest_intent(model, tokenizer, case["text"], language_model.intents(tokenizer))
     asked = " ".join(f"{case['text']} {case['question']}".split())
     names = ("text", "question", "right")
     return {name: case[name] for name in names} | {
@@ -135,7 +137,7 @@ def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
     }
 
 
-def _page(report: dict[str, Any], everything: params.Params) -> str:
+def _page(report: dict[str, Any]) -> str:
     def shown(pieces: list[dict[str, Any]]) -> str:
         return ", ".join(f"`{one['piece'] or ' '}` {one['probability']:.2f}" for one in pieces)
 
@@ -149,8 +151,8 @@ def _page(report: dict[str, Any], everything: params.Params) -> str:
         for case in report["answers"]["cases"]
     ]
     return _PAGE.format(
-        encoder_name=everything.encoder.name,
-        decoder_name=everything.decoder.name,
+        encoder_name=blocks.load("encoder.name", str),
+        decoder_name=blocks.load("decoder.name", str),
         data=described(report["source"]),
         count=len(sentences),
         sentences="\n".join(sentences),
@@ -172,7 +174,7 @@ def _print_speeds(encoder: tuple[Any, Any], decoder: tuple[Any, Any], sentences:
     for sentence in sentences:
         comparison.fill_in(*encoder, sentence, TOP)
     filled = time.perf_counter()
-    rows = generation.generate(*decoder, INTENTS[0], "top_p", 0.9, generation.BATCH, 0, ANSWER)
+    rows = sampling.generate(*decoder, language_model.intents(decoder[1])[0], "top_p", 0.9, sampling.BATCH, 0, ANSWER)
     written = time.perf_counter()
     print(f"BERT fills in {len(sentences) / (filled - start):.0f} sentences a second, one by one; ", end="")
     print(f"GPT-2 writes {len(rows) * ANSWER / (written - filled):.0f} pieces a second, {len(rows)} texts at once.")

@@ -3,10 +3,15 @@
 from collections import Counter
 from pathlib import Path
 
-from pipelines import corpus, dataset, files, params, snips
-from pipelines.dataset_card import dataset_card
-from pipelines.errors import InputError
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.corpus.card import dataset_card
+from pipelines.corpus.quality import quality
+from pipelines.data import parquet
+from pipelines.data.source import Data
+from pipelines.data.utterances import Utterance
 
 RAW = Path("data/raw")
 CORPUS = Path("data/corpus")
@@ -19,11 +24,11 @@ found in the files and what was done about it: `metrics/corpus.json`."""
 
 def convert() -> None:
     """Make data/corpus and metrics/corpus.json from data/raw."""
-    source = params.load().data.source
-    parts: dict[str, list[snips.Utterance]] = {part: [] for part in snips.PARTS}
+    source = blocks.load("data", Data).name
+    parts: dict[str, list[Utterance]] = {part: [] for part in snips.PARTS}
     quirks: Counter[str] = Counter()
     for part, pattern in snips.PARTS.items():
-        for intent in snips.INTENTS:
+        for intent in snips.intents(RAW):
             path = RAW / pattern.format(intent)
             rows, found = snips.parse(_read(path), part, intent, str(path))
             parts[part] += rows
@@ -31,10 +36,10 @@ def convert() -> None:
     with files.whole(CORPUS) as folder:
         folder.mkdir()
         for part, rows in parts.items():
-            dataset.write(rows, folder / f"{part}.parquet")
+            parquet.write(rows, folder / f"{part}.parquet")
         files.write_text(folder / "README.md", dataset_card(source, parts, NOTE))
-    report = corpus.quality([row for rows in parts.values() for row in rows], quirks)
-    files.write_json(REPORT, {"source": source} | report)
+    report = quality([row for rows in parts.values() for row in rows], quirks)
+    files.write_details(REPORT, {"source": source} | report)
 
 
 def _read(path: Path) -> bytes:

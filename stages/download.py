@@ -1,4 +1,4 @@
-"""Bring the 63 SNIPS files into data/raw, verified against data/snips.sha256; or copy the embedded sample.
+"""Bring the corpus into data/raw: SNIPS, verified against data/snips.sha256, the embedded sample, or a folder's.
 
 SNIPS_MIRROR names a folder or a base URL to use in place of GitHub; the bytes are verified either way.
 """
@@ -8,54 +8,58 @@ import shutil
 import sys
 from pathlib import Path
 
-from pipelines import files, params, snips, sources
-from pipelines.errors import InputError
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.data.source import PUBLISHED, SAMPLE, Data
+from pipelines.fetching import mirrors
 
 CHECKSUMS = Path("data/snips.sha256")
-SAMPLE = Path("data/sample")
+EMBEDDED = Path("data/sample")
 RAW = Path("data/raw")
 
 
 def download() -> None:
     """Make data/raw from the source that params.yaml names."""
-    source = params.load().data.source
+    source = blocks.load("data", Data).source
     with files.whole(RAW) as folder:
-        if source == "sample":
-            _copy_sample(folder)
+        if source == PUBLISHED:
+            mirrors.fetch(mirrors.read_checksums(CHECKSUMS), mirror(), folder)
         else:
-            sources.fetch(sources.read_checksums(CHECKSUMS), mirror(), folder)
+            _copy(EMBEDDED if source == SAMPLE else Path(source), folder)
 
 
 def mirror() -> str:
     """Folder or base URL that SNIPS comes from."""
-    return os.environ.get("SNIPS_MIRROR") or sources.SNIPS_URL
+    return os.environ.get("SNIPS_MIRROR") or mirrors.SNIPS_URL
 
 
 def can_be_had() -> bool:
     """Whether what params.yaml asks for can be had, or is there already; if not, one line on stderr says why."""
-    if params.load().data.source == "sample":
+    if blocks.load("data", Data).source != PUBLISHED:
         return True
-    checksums = sources.read_checksums(CHECKSUMS)
+    checksums = mirrors.read_checksums(CHECKSUMS)
     if all((RAW / name).is_file() and files.sha256(RAW / name) == digest for name, digest in checksums.items()):
         return True
     try:
-        sources.read(mirror(), next(iter(checksums)))
+        mirrors.read(mirror(), next(iter(checksums)))
     except InputError as error:
         print(f"SNIPS cannot be had ({error}); the embedded sample is used instead", file=sys.stderr)
         return False
     return True
 
 
-def _copy_sample(folder: Path) -> None:
-    for intent in snips.INTENTS:
+def _copy(corpus: Path, folder: Path) -> None:
+    for intent in snips.intents(corpus):
         for pattern in snips.PARTS.values():
             name = pattern.format(intent)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(SAMPLE / name, folder / name)
-            except FileNotFoundError:
-                raise InputError(f"{SAMPLE / name}: missing; restore it with git checkout {SAMPLE}") from None
+                shutil.copyfile(corpus / name, folder / name)
+            except OSError as error:
+                remedy = f"restore it with git checkout {corpus}" if corpus == EMBEDDED else "add it"
+                raise InputError(f"{corpus / name}: {error.strerror}; {remedy}") from None
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import dataset, encoders, files, inference, params, tasks
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.data import parquet
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
 
 MODELS = Path("data/models")
 SPLITS = Path("data/splits")
@@ -18,16 +21,16 @@ SPLIT = "test"
 
 def evaluate(run: str) -> None:
     """Make metrics/<run>.json, metrics/plots/<run>/confusion.csv and data/predictions/<run>."""
-    everything = params.load()
-    options = params.finetune(everything, run)
-    task = tasks.get(options.task)
-    rows = dataset.read(SPLITS / f"{SPLIT}.parquet")
-    model = encoders.load_model(task.AUTO_CLASS, MODELS / run)
-    predictions = inference.predictions(task, model, encoders.load_tokenizer(MODELS / run), rows)
+    task = tasks.get(tasks.run_options(run).task)
+    rows = parquet.read(SPLITS / f"{SPLIT}.parquet")
+    model = loading.load_model(task.auto_class, MODELS / run)
+    predictions = inference.predictions(task, model, loading.load_tokenizer(MODELS / run), rows)
     report = json.loads((MODELS / run / "training.json").read_text(encoding="utf-8"))
-    report |= {"split": SPLIT, "protocol": everything.split.protocol} | task.score(predictions, rows)
+    protocol = blocks.load("split.protocol", str)
+    report |= {"split": SPLIT, "protocol": protocol} | task.score(predictions, rows)
 
-    files.write_csv(METRICS / "plots" / run / "confusion.csv", task.plots(predictions, rows), ["actual", "predicted"])
+    pairs = task.plots(predictions, rows) if task.plots else []
+    files.write_csv(METRICS / "plots" / run / "confusion.csv", pairs, ["actual", "predicted"])
     table = [
         {"right": task.is_right(prediction, row)}
         | row
@@ -35,11 +38,13 @@ def evaluate(run: str) -> None:
         for prediction, row in zip(predictions, rows, strict=True)
     ]
     table.sort(key=lambda entry: (entry["right"], entry["id"]))
+    weights = {path.name: files.sha256(path) for path in sorted((MODELS / run).glob("*.*"))}
     with files.whole(PREDICTIONS / run) as folder:
         folder.mkdir()
         pq.write_table(pa.Table.from_pylist(table), folder / f"{SPLIT}.parquet")
-        files.write_json(folder / "metrics.json", report)  # for `summary`, which reads the folder of all runs
-    files.write_json(METRICS / f"{run}.json", report)
+        # for `runs`, which reads the folder of all runs
+        files.write_json(folder / "run.json", {"headline": task.best, "files": weights, "report": report})
+    files.write_details(METRICS / f"{run}.json", report)
 
 
 if __name__ == "__main__":

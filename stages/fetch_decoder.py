@@ -2,28 +2,45 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
-from pipelines import dataset, encoders, files, params
-from pipelines.errors import InputError
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.data import parquet
+from pipelines.decoder.options import Scratch
+from pipelines.fetching import base_models
 
 BASE = Path("data/models/base-decoder")
 TRAIN = Path("data/splits/train.parquet")
 
 
+class Decoder(base_models.Encoder):
+    """The base decoder: `scratch`, or a GPT-2 by name as for the encoder."""
+
+    section: ClassVar[str] = "decoder"
+    scratch: Scratch
+
+
 def fetch_decoder() -> None:
     """Make data/models/base-decoder."""
-    decoder = params.load().decoder
+    decoder = blocks.load("decoder", Decoder)
+    longest = blocks.load("generate.max_new_tokens", int)  # known before minutes of training
+    if decoder.name == "scratch" and longest >= decoder.scratch.n_positions:
+        raise InputError(
+            f"params.yaml: generate.max_new_tokens {longest} has no room in decoder.scratch.n_positions "
+            f"{decoder.scratch.n_positions}; lower the one or raise the other"
+        )
     with files.whole(BASE) as folder:
         if decoder.name != "scratch":
-            encoders.copy(encoders.find(decoder), decoder, folder)
+            base_models.copy(base_models.find(decoder), decoder, folder)
             found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
             if found != "gpt2":
                 raise InputError(f"decoder.name {decoder.name}: a model of type {found}; use a GPT-2")
             return
-        from pipelines.language_model import scratch
+        from pipelines.decoder.scratch import scratch
 
-        model, tokenizer = scratch(decoder.scratch, [row["text"] for row in dataset.read(TRAIN)])
+        model, tokenizer = scratch(decoder.scratch, [row["text"] for row in parquet.read(TRAIN)])
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 

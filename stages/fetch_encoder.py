@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from pipelines import encoders, files, params
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.fetching import base_models
 
 BASE = Path("data/models/base-encoder")
 
 
 def fetch_encoder() -> None:
     """Make data/models/base-encoder."""
-    encoder = params.load().encoder
+    encoder = blocks.load("encoder", base_models.Encoder)
     with files.whole(BASE) as folder:
-        encoders.copy(encoders.find(encoder), encoder, folder)
+        base_models.copy(base_models.find(encoder), encoder, folder)
 
 
 if __name__ == "__main__":

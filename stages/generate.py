@@ -6,9 +6,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import encoders, files, generation, language_model, params, snips
-from pipelines.provenance import described
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.provenance import described
+from pipelines.data.source import Data
+from pipelines.decoder import language_model, sampling
+from pipelines.decoder.options import Generate
+from pipelines.models import loading
 
 MODEL = Path("data/models/decoder")
 GENERATED = Path("data/generated")
@@ -16,21 +20,20 @@ SCHEMA = pa.schema(
     {"intent": pa.string(), "strategy": pa.string(), "seed": pa.int64(), "text": pa.string()}
     | {"log_probability": pa.float64()}  # of the text and its end, in nats
 )
-SHOWN = 5  # utterances an intent and strategy on the sheet
+SHOWN = 5  # utterances per intent and strategy on the sheet
 
 
 def generate() -> None:
     """Make data/generated: samples.parquet and a sheet to read."""
-    everything = params.load()
-    options = everything.generate
-    model = encoders.load_model(language_model.AUTO_CLASS, MODEL)
-    tokenizer = encoders.load_tokenizer(MODEL)
+    options = blocks.load("generate", Generate)
+    model = loading.load_model(language_model.TASK.auto_class, MODEL)
+    tokenizer = loading.load_tokenizer(MODEL)
     samples = [
         sample
         for strategy, value in options.strategies.listed().items()
-        for intent in snips.INTENTS
-        for sample in generation.generate(
-            model, tokenizer, intent, strategy, value, options.n, options.seed, options.max_new_pieces
+        for intent in language_model.intents(tokenizer)
+        for sample in sampling.generate(
+            model, tokenizer, intent, strategy, value, options.n, options.seed, options.max_new_tokens
         )
     ]
     values = language_model.log_probabilities(model, tokenizer, samples)
@@ -38,7 +41,7 @@ def generate() -> None:
     with files.whole(GENERATED) as folder:
         folder.mkdir()
         pq.write_table(pa.Table.from_pylist(samples, SCHEMA), folder / "samples.parquet")
-        files.write_text(folder / "samples.md", _sheet(samples, everything.data.source))
+        files.write_text(folder / "samples.md", _sheet(samples, blocks.load("data", Data).name))
 
 
 def _sheet(samples: list[dict[str, Any]], source: str) -> str:

@@ -5,73 +5,99 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines import corpus, dataset, diversity, encoders, files, judging, language_model, params
-from pipelines.errors import InputError
-from pipelines.ngrams import NgramModel
-from pipelines.provenance import described
-from pipelines.snips import INTENTS
-from pipelines.tasks import intent, slots
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.core.provenance import described
+from pipelines.data import drawing, parquet
+from pipelines.data.source import Data
+from pipelines.decoder import language_model
+from pipelines.decoder.ngrams import NgramModel
+from pipelines.decoder.options import Generate
+from pipelines.models import loading
+from pipelines.models.task import Task
+from pipelines.tasks.intent.task import TASK as INTENT
+from pipelines.tasks.slots.task import TASK as SLOTS
+from pipelines.writing import diversity, judging
 
 MODELS = Path("data/models")
 SPLITS = Path("data/splits")
 SAMPLES = Path("data/generated/samples.parquet")
+RUNS = Path("data/runs")
+HEADLINE = Path("metrics/decoder.json")
 REPORT = Path("metrics/generation.json")
 PAGE = Path("data/judgement")
 
 
 def judge() -> None:
-    """Make metrics/generation.json and its table data/judgement/generation.md."""
-    everything = params.load()
-    options = everything.generate
-    rows = {part: dataset.read(SPLITS / f"{part}.parquet") for part in ("train", "validation")}
-    validation, texts = rows["validation"], [row["text"] for row in rows["validation"]]
+    """Make metrics/decoder.json, metrics/generation.json and its table data/judgement/generation.md."""
+    options, settings = blocks.load("generate", Generate), blocks.load("judge", judging.Options)
+    rows = {part: parquet.read(SPLITS / f"{part}.parquet") for part in ("train", "validation")}
     known = diversity.Known([row["text"] for row in rows["train"]])
-    judges = judging.Judge(_load(intent, "intent-full"), _load(slots, "slots-full"))
-    decoder, tokenizer = _load(language_model, "decoder")
-    ngrams = NgramModel(everything.judge.ngram_order, tokenizer, rows["train"])
-
-    def measured(samples: list[dict[str, Any]]) -> dict[str, float]:
-        return judging.measure(samples, known, judges)
-
+    judges = judging.Judge(
+        {task: _judge(task, run) for task, run in ((INTENT, settings.intent), (SLOTS, settings.slots))}
+    )
+    decoder, tokenizer = _load(language_model.TASK, "decoder")
+    ngrams = NgramModel(settings.ngram_order, tokenizer, rows["train"])
     if not SAMPLES.is_file():
         raise InputError(f"{SAMPLES}: not there yet; run: dvc repro generate")
     samples = pq.read_table(SAMPLES).to_pylist()
-    strategies = options.strategies.listed()
+    intents = language_model.intents(tokenizer)
     seeds = range(options.seed, options.seed + options.n)
     by_ngrams = [
-        {"intent": i, "text": ngrams.write(i, seed, options.max_new_pieces)} for i in INTENTS for seed in seeds
+        {"intent": name, "text": ngrams.write(name, seed, options.max_new_tokens)} for name in intents for seed in seeds
     ]
-    fewest = min(sum(row["intent"] == name for row in validation) for name in INTENTS)
-    real = corpus.draw(validation, min(options.n, fewest), options.seed, "generate.n")
-    said = judges.predictions(validation)
+    validation, texts = rows["validation"], [row["text"] for row in rows["validation"]]
+    strategies = options.strategies.listed()
     report = {
-        "source": everything.data.source,
+        "source": blocks.load("data", Data).name,
         "split": "validation",
         "lowercase": tokenizer.tokenize("A") == tokenizer.tokenize("a"),
-        "judge_intent_accuracy": intent.score(said[0], validation)["accuracy"],
-        "judge_slot_f1": slots.score(said[1], validation)["f1"],
-        "strategies": {name: measured([s for s in samples if s["strategy"] == name]) for name in strategies},
-        "real": measured([row for row in validation if row["id"] in real]),
-        "ngram": measured(by_ngrams)
+        **judges.scores(validation),
+        "strategies": {
+            name: judging.measure([one for one in samples if one["strategy"] == name], known, judges)
+            for name in strategies
+        },
+        "real": judging.measure(_real(validation, options), known, judges),
+        "ngram": judging.measure(by_ngrams, known, judges)
         | language_model.perplexity(sum(ngrams.log_probability(row) for row in validation), texts),
     } | language_model.perplexity(sum(language_model.log_probabilities(decoder, tokenizer, validation)), texts)
-    files.write_json(REPORT, report)
+    files.write_details(REPORT, report)
+    files.write_json(HEADLINE, {"decoder": {"perplexity_per_word": report["perplexity_per_word"]}})
     with files.whole(PAGE) as folder:
         folder.mkdir()
-        files.write_text(folder / "generation.md", _page(report))
+        files.write_text(folder / "generation.md", _page(report, settings))
 
 
-def _load(task: Any, run: str) -> tuple[Any, Any]:
-    return encoders.load_model(task.AUTO_CLASS, MODELS / run), encoders.load_tokenizer(MODELS / run)
+def _real(validation: list[dict[str, Any]], options: Generate) -> list[dict[str, Any]]:
+    """As many real utterances of each intent as were written, or as there are."""
+    counts = [sum(row["intent"] == name for row in validation) for name in {row["intent"] for row in validation}]
+    real = drawing.draw(validation, min(options.n, *counts), options.seed, "generate.n")
+    return [row for row in validation if row["id"] in real]
 
 
-def _page(report: dict[str, Any]) -> str:
+def _judge(task: Task, run: str) -> tuple[Any, Any] | None:
+    """Model and tokenizer of a run, None where params.yaml has no such run."""
+    if files.read_json(RUNS / f"{run}.json")["files"] is None:
+        print(f"judge: params.yaml has no run {run}; its figures are left out")
+        return None
+    return _load(task, run)
+
+
+def _load(task: Task, run: str) -> tuple[Any, Any]:
+    return loading.load_model(task.auto_class, MODELS / run), loading.load_tokenizer(MODELS / run)
+
+
+def _page(report: dict[str, Any], settings: judging.Options) -> str:
     data = described(report["source"])
-    judges = (
-        f"On validation the judges reach {report['judge_intent_accuracy']:.3f} (accuracy of intent-full) and "
-        f"{report['judge_slot_f1']:.3f} (F1 of slots-full)."
-    )
+    told = [
+        f"{report[key]:.3f} ({what} of {run})" if report[key] is not None else f"no figure, as there is no run {run}"
+        for key, what, run in (
+            ("judge_intent_accuracy", "accuracy", settings.intent),
+            ("judge_slot_f1", "F1", settings.slots),
+        )
+    ]
+    judges = f"On validation the judges reach {told[0]} and {told[1]}."
     tables = [judging.perplexity_table(report), "", judging.table(report), "", judges]
     return "\n".join([f"# GPT-2 tuned on {data}, judged", "", *tables]) + "\n"
 

@@ -1,14 +1,18 @@
 """Make one lesson of params.yaml: its page, pictures and tables, and the facts that the page shows."""
 
-import json
 import tempfile
 from pathlib import Path
 
-from pipelines import dataset, encoders, files, lessons, params
-from pipelines.provenance import described
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.core.provenance import described
+from pipelines.data import parquet
+from pipelines.data.source import Data
+from pipelines.lessons.common import materials as lessons
 
 MODELS = Path("data/models")
+RUNS = Path("data/runs")
 SPLITS = Path("data/splits")
 PAGES = Path("data/lessons")
 REPORTS = Path("metrics/lessons")
@@ -16,21 +20,23 @@ REPORTS = Path("metrics/lessons")
 
 def lesson(name: str) -> None:
     """Make data/lessons/<name> and metrics/lessons/<name>.json."""
-    everything = params.load()
     module = lessons.get(name)
-    options = params.lesson(everything, name, module.Options)
-    source = everything.data.source
+    options = blocks.load(f"lessons.{name}", module.Options)
+    source = blocks.load("data", Data).name
+    absent = [run for run in options.runs() if files.read_json(RUNS / f"{run}.json")["files"] is None]
+    if absent:
+        return _leave_out(name, module.QUESTION, source, absent)
     with tempfile.TemporaryDirectory() as scratch:
         materials = lessons.Materials(
             lesson=name,
-            folder=lambda model: _folder(model, Path(scratch)),
-            rows=lambda part: dataset.read(SPLITS / f"{part}.parquet"),
+            folder=_folder,
+            rows=lambda part: parquet.read(SPLITS / f"{part}.parquet"),
             checkpoints=Path(scratch) / ".checkpoints",  # too short to be resumed
         )
         measured = module.measure(options, materials)
-        files.write_json(Path(scratch) / "facts.json", {"source": source} | measured.facts)
-        facts = (Path(scratch) / "facts.json").read_text(encoding="utf-8")
-    page = module.show(json.loads(facts), measured.tables)
+        files.write_details(Path(scratch) / "facts.json", {"source": source} | measured.facts)
+        (facts,) = files.read_json(Path(scratch) / "facts.json")
+    page = module.show(facts, measured.tables)
     with files.whole(PAGES / name) as folder:
         folder.mkdir()
         for table, rows in measured.tables.items():
@@ -39,24 +45,31 @@ def lesson(name: str) -> None:
             (folder / f"{picture}.svg").write_bytes(drawn)
         for other, html in measured.pages.items():
             files.write_text(folder / other, html)
-        files.write_text(folder / "index.html", page.html(name, getattr(module, "DATA", described(source))))
-    files.write_text(REPORTS / f"{name}.json", facts)
+        files.write_text(folder / "index.html", page.html(name, page.data or described(source)))
+    files.write_details(REPORTS / f"{name}.json", facts)
     print(f"{PAGES / name / 'index.html'}: {page.question}")
 
 
-def _folder(model: str, fetched: Path) -> Path:
-    """A model of the pipeline; otherwise a local folder, a package or the Hub, checked and copied into `fetched`.
+def _leave_out(name: str, question: str, source: str, absent: list[str]) -> None:
+    """Make the outputs of a lesson that has nothing to look at, and say so."""
+    from pipelines.lessons.common.page import left_out
 
-    `name@revision` asks the Hub for a branch, tag or commit.
-    """
-    if (MODELS / model).is_dir():
-        return MODELS / model
-    name, _, revision = model.partition("@")
-    encoder = params.Encoder(name=name, revision=revision or "main", sha256=None)
-    target = fetched / model.replace("/", "--").lstrip(".")
-    if not target.is_dir():
-        encoders.copy(encoders.find(encoder), encoder, target)
-    return target
+    line = f"left out, as params.yaml has no run {', '.join(absent)}"
+    with files.whole(PAGES / name) as folder:
+        folder.mkdir()
+        files.write_text(folder / "index.html", left_out(name, question, line))
+    files.write_details(REPORTS / f"{name}.json", {"source": source, "absent": absent})
+    print(f"lesson {name}: {line}")
+
+
+def _folder(model: str) -> Path:
+    """A model of data/models."""
+    if not (MODELS / model / "config.json").is_file():
+        there = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json")))
+        raise InputError(
+            f"{MODELS / model}: no such model; bring it by a block under models of params.yaml, or take one of: {there}"
+        )
+    return MODELS / model
 
 
 if __name__ == "__main__":

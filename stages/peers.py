@@ -1,15 +1,21 @@
 """Set our figures beside the literature's, and what was measured on demand beside the vendors of 2017 and others."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines import augmentation, benchmark_2017, files, params, snips
-from pipelines import peers as published
-from pipelines.errors import InputError
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.corpus import snips
+from pipelines.corpus.options import Split
+from pipelines.data.source import PUBLISHED, Data
+from pipelines.decoder.options import Scratch
+from pipelines.models import task as tasks
+from pipelines.reports import benchmark_2017, on_demand
+from pipelines.reports import peers as published
+from pipelines.training.runs import Start
+from pipelines.writing import augmentation
 
 LITERATURE = Path("data/peers/literature.yaml")
 AUGMENTATION = Path("data/peers/augmentation.yaml")
@@ -24,26 +30,36 @@ JOINT, INTENT, SLOTS = "joint-full", "intent-full", "slots-full"  # the runs tha
 
 def peers() -> None:
     """Make metrics/peers.json, metrics/plots/{few_shot,augment}.csv and data/comparison; print the tables."""
-    everything = params.load()
-    report: dict[str, Any] = {"source": everything.data.source, "protocol": everything.split.protocol}
-    rows = published.read_literature(LITERATURE)
+    source, split = blocks.load("data", Data).name, blocks.load("split", Split)
+    runs = blocks.load("finetune", dict[blocks.RunName, dict])
+    notes: list[str] = []
     ours: list[dict[str, Any]] = []
-    split = everything.split
-    if (everything.data.source, split.protocol, split.per_intent) == ("snips", "literature", None):
-        ours += [_joint(everything)] if JOINT in everything.finetune else []
-        ours += [_pair(everything)] if {INTENT, SLOTS} <= set(everything.finetune) else []
-        report["ours"] = {row["kind"]: row for row in ours}
-    few_shot: dict[str, dict[str, float]] = {}
-    if everything.data.source == "snips":
-        sizes = everything.few_shot.sizes
-        written = {size: params.written(options, everything.encoder) for size, options in sizes.items()}
-        reports = {size: _measured(f"few_shot-{size}", everything, written[size]) for size in sizes}
-        few_shot["ours"] = {size: report["slot_f1"] for size, report in reports.items() if report}
-        few_shot |= {vendor: _vendor(patterns) for vendor, patterns in benchmark_2017.VENDORS.items()}
-        report["few_shot"] = few_shot
-    augmented = _augmented(everything)
-    report["augmentation"] = augmented
-    files.write_json(REPORT, report)
+    comparable = (source, split.protocol, split.per_intent) == (PUBLISHED, "literature", None)
+    if comparable:
+        ours += [_joint(notes)] if JOINT in runs else []
+        ours += [_pair(notes)] if {INTENT, SLOTS} <= set(runs) else []
+        absent = [run for run in (JOINT, INTENT, SLOTS) if run not in runs]
+        notes += [f"No row of ours for {run}: params.yaml has no such run." for run in absent]
+    report: dict[str, Any] = {"source": source, "protocol": split.protocol}
+    report |= {"ours": {row["kind"]: row for row in ours}} if comparable else {}
+    few_shot, older = _few_shot(source) if source == PUBLISHED else ({}, {})
+    report |= {"few_shot": few_shot, "few_shot_older": older} if source == PUBLISHED else {}
+    augmented = _augmented(source)
+    files.write_details(REPORT, report | {"augmentation": augmented, "notes": notes})
+    _plot(few_shot, augmented)
+    pages = {
+        "literature": published.literature_page(ours, published.read_literature(LITERATURE), notes),
+        "few_shot": published.few_shot_page(few_shot, older),
+        "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION), source, split.protocol),
+    }
+    with files.whole(PAGES) as folder:
+        folder.mkdir()
+        for name, page in pages.items():
+            files.write_text(folder / f"{name}.md", page)
+    print("\n".join(pages.values()))
+
+
+def _plot(few_shot: dict[str, dict[str, float]], augmented: list[dict[str, Any]]) -> None:
     points = [
         {"system": system, "utterances": benchmark_2017.utterances(size), "slot_f1": value}
         for system, values in few_shot.items()
@@ -56,23 +72,11 @@ def peers() -> None:
         for measured in augmented
     ]
     files.write_csv(PLOTS / "augment.csv", points, ["system", "utterances", "accuracy"])
-    pages = {
-        "literature": published.literature_page(ours, rows),
-        "few_shot": published.few_shot_page(few_shot),
-        "augmentation": augmentation.page(
-            augmented, published.read_augmentation(AUGMENTATION), everything.data.source, everything.split.protocol
-        ),
-    }
-    with files.whole(PAGES) as folder:
-        folder.mkdir()
-        for name, page in pages.items():
-            files.write_text(folder / f"{name}.md", page)
-    print("\n".join(pages.values()))
 
 
-def _joint(everything: params.Params) -> dict[str, Any]:
-    metrics, rows = _read(PREDICTIONS / JOINT / "metrics.json"), _rows(JOINT)
-    repeats = _repeats(JOINT, everything)
+def _joint(notes: list[str]) -> dict[str, Any]:
+    metrics, rows = _metrics(JOINT), _rows(JOINT)
+    repeats = _repeats(JOINT, notes)
     right = {
         "intent": sum(row["intent"] == row["predicted_intent"] for row in rows),
         "frame": sum(row["right"] for row in rows),
@@ -86,11 +90,11 @@ def _joint(everything: params.Params) -> dict[str, Any]:
     return result
 
 
-def _pair(everything: params.Params) -> dict[str, Any]:
-    reports = {run: _read(PREDICTIONS / run / "metrics.json") for run in (INTENT, SLOTS)}
+def _pair(notes: list[str]) -> dict[str, Any]:
+    reports = {run: _metrics(run) for run in (INTENT, SLOTS)}
     rows = {run: _rows(run) for run in (INTENT, SLOTS)}
-    by_seed = {seed["seed"]: seed for seed in _repeats(SLOTS, everything)}
-    intents = _repeats(INTENT, everything)
+    by_seed = {seed["seed"]: seed for seed in _repeats(SLOTS, notes)}
+    intents = _repeats(INTENT, notes)
     repeats = [(seed, by_seed[seed["seed"]]) for seed in intents if seed["seed"] in by_seed]
     total = len(rows[INTENT])
     wrong = [{row["id"] for of_run in rows.values() for row in of_run if not row["right"]}]
@@ -116,48 +120,68 @@ def _slots_interval(rows: list[dict[str, Any]]) -> list[float]:
     return published.f1_interval([published.span_counts(row) for row in rows])
 
 
+def _metrics(run: str) -> dict[str, Any]:
+    return files.read_json(PREDICTIONS / run / "run.json")["report"]
+
+
 def _rows(run: str) -> list[dict[str, Any]]:
     return pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist()
 
 
-def _repeats(run: str, everything: params.Params) -> list[dict[str, Any]]:
-    """The test metrics of a run under other seeds than its own, as last measured."""
-    options = params.finetune(everything, run)
-    report = _measured(f"repeat-{run}", everything, params.written_run(everything, options))
-    return [seed for seed in report["seeds"] if seed["seed"] != options.seed] if report else []
+def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
+    """The test metrics of a run under other seeds than its own; none, with a note, where they were made otherwise."""
+    report = on_demand.read(ON_DEMAND / f"repeat-{run}.json")
+    if report is None:
+        return []
+    options = tasks.run_options(run)
+    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
+    made_from = on_demand.made_from_run(options, blocks.load("finetune_from", Start), encoder, split)
+    if other := on_demand.difference(report, blocks.load("data", Data).name, made_from):
+        seeds = ", ".join(str(seed["seed"]) for seed in report["seeds"])
+        notes.append(f"{run}: seeds {seeds} are not in the mean: {other}; `dvc exp run -S 'repeat.run=[{run}]'`.")
+        return []
+    return [seed for seed in report["seeds"] if seed["seed"] != options.seed]
 
 
-def _augmented(everything: params.Params) -> list[dict[str, Any]]:
-    """What `augment` measured last at each size, fewest utterances first."""
-    written = params.written_augment(everything)
-    found = [_measured(path.stem, everything, written) for path in ON_DEMAND.glob("augment-*.json")]
-    return sorted((report for report in found if report), key=lambda report: report["per_intent"])
+def _few_shot(source: str) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """Slot F1 by system and size; and for those of our sizes that are older, how they were made otherwise."""
+    encoder = blocks.load("encoder", dict)
+    ours, older = {}, {}
+    for size, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
+        made_from = on_demand.made_from_size(*on_demand.few_shot_size(block, f"few_shot.sizes.{size}"), encoder)
+        report = on_demand.read(ON_DEMAND / f"few_shot-{size}.json")
+        if report is None or report["source"] != source:
+            continue
+        ours[size] = report["slot_f1"]
+        if other := on_demand.difference(report, source, made_from):
+            older[size] = other
+    return {"ours": ours} | {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}, older
 
 
-def _measured(name: str, everything: params.Params, options: str) -> dict[str, Any] | None:
-    """What was measured on demand; None if it never was, or on other data or under other options than params.yaml's."""
-    path = ON_DEMAND / f"{name}.json"
-    if not path.exists():
-        return None
-    report = _read(path)
-    same = (report["source"], report["options"]) == (everything.data.source, options)
-    return report if same else None
+def _augmented(source: str) -> list[dict[str, Any]]:
+    """What `augment` measured last on this data at each size, fewest utterances first; `older` where made otherwise."""
+    options = blocks.load("augment", augmentation.Options)
+    settings: dict[str, Any] = {key: blocks.load(key, Any) for key in ("decoder.name", "generate.max_new_tokens")}
+    settings["decoder.scratch"] = blocks.load("decoder.scratch", Scratch).model_dump()
+    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
+    made_from = on_demand.made_from_augment(options, settings, encoder, split, augmentation.CODE)
+    found = [report for path in sorted(ON_DEMAND.glob("augment-*.json")) if (report := on_demand.read(path))]
+    rows = [
+        {key: report[key] for key in ("per_intent", "draws", "without", "with")}
+        | {"older": on_demand.difference(report, source, made_from)}
+        for report in found
+        if report["source"] == source
+    ]
+    return sorted(rows, key=lambda row: row["per_intent"])
 
 
 def _vendor(patterns: tuple[str, ...]) -> dict[str, float]:
     """Mean slot F1 of one vendor at each size, from all its files."""
     found: dict[str, float] = {}
     for pattern in patterns:
-        files_of = {intent: RAW / pattern.format(intent) for intent in snips.INTENTS}
+        files_of = {intent: RAW / pattern.format(intent) for intent in snips.intents(RAW)}
         found |= benchmark_2017.vendor_slot_f1({intent: path.read_bytes() for intent, path in files_of.items()})
     return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}; run dvc repro to make it") from None
 
 
 if __name__ == "__main__":

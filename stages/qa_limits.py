@@ -4,14 +4,16 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import files, params, squad
-from pipelines.errors import InputError
-from pipelines.provenance import described
-from pipelines.tasks import qa
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.core.provenance import described
+from pipelines.data.source import Data
+from pipelines.tasks.qa import squad
 
 QUESTIONS = Path("data/qa_limits.yaml")
 MODELS = Path("data/models")
+RUNS = Path("data/runs")
 REPORT = Path("metrics/qa_limits.json")
 PAGE = Path("data/limits")
 WHY = {
@@ -22,19 +24,33 @@ WHY = {
 }
 
 
-def qa_limits(run: str) -> None:
+def qa_limits() -> None:
     """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
+    run = blocks.load("qa_limits.run", blocks.RunName)
+    there = files.read_json(RUNS / f"{run}.json")["files"] is not None
+    cases = _asked(run) if there else []
+    answered = sum(bool(case["answer"]) for case in cases)
+    source = blocks.load("data", Data).name
+    report = {"source": source, "questions": len(cases), "answered": answered, "cases": cases}
+    files.write_details(REPORT, report | ({} if there else {"absent": run}))
+    absent = f"Nothing was asked: params.yaml has no run `{run}`.\n"
+    if not there:
+        print(f"qa_limits: {absent.strip()}")
+    with files.whole(PAGE) as folder:
+        folder.mkdir()
+        files.write_text(folder / "qa.md", _page(run, source, cases) if there else absent)
+
+
+def _asked(run: str) -> list[dict[str, str]]:
+    """The cases with the model's answer, and why it is wrong."""
+    from pipelines.tasks.qa import task as qa
+
     cases = _cases()
     ask = qa.pipeline(MODELS / run)
     for case in cases:
         case["answer"] = ask(case["question"], case["text"])["answer"]
         case["why"] = _why(case)
-    answered = sum(bool(case["answer"]) for case in cases)
-    source = params.load().data.source
-    files.write_json(REPORT, {"source": source, "questions": len(cases), "answered": answered, "cases": cases})
-    with files.whole(PAGE) as folder:
-        folder.mkdir()
-        files.write_text(folder / "qa.md", _page(run, source, cases))
+    return cases
 
 
 def _cases() -> list[dict[str, str]]:

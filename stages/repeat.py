@@ -1,25 +1,35 @@
 """Train one run of params.yaml again with other seeds, and evaluate each on test; the models are not kept."""
 
 from pathlib import Path
+from typing import Any
 
-from pipelines import dataset, encoders, files, inference, params, tasks
-from stages.command import command
-from stages.finetune import SPLITS, start, train
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.data import parquet
+from pipelines.data.source import Data
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
+from pipelines.reports import on_demand
+from pipelines.training import runs
 
+SPLITS = Path("data/splits")
+MODELS = Path("data/models")
 REPORTS = Path("metrics/on_demand")
 
 
 def repeat(run: str) -> None:
     """Make metrics/on_demand/repeat-<run>.json: test metrics of each seed, and what it gets wrong."""
-    everything = params.load()
-    options = params.finetune(everything, run)
+    options = tasks.run_options(run)
     task = tasks.get(options.task)
-    base = start(everything)
-    tokenizer = encoders.load_tokenizer(base)
-    rows = dataset.read(SPLITS / "test.parquet")
-    results = []
-    for seed in everything.repeat.seeds:
-        trained = train(f"{run}-{seed}", base, options.model_copy(update={"seed": seed}), tokenizer)
+    split = blocks.load("split", dict)
+    start = blocks.load("finetune_from", runs.Start)
+    base = MODELS / f"{start}-encoder"
+    tokenizer = loading.load_tokenizer(base)
+    rows = parquet.read(SPLITS / "test.parquet")
+    results: list[dict[str, Any]] = []
+    for seed in blocks.load("repeat.seeds", on_demand.Seeds):
+        settings = options.model_copy(update={"seed": seed})
+        trained = runs.train(f"{run}-{seed}", task, base, SPLITS, settings, tokenizer)
         predictions = inference.predictions(task, trained.model, tokenizer, rows)
         scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
         pairs = zip(rows, predictions, strict=True)
@@ -27,13 +37,13 @@ def repeat(run: str) -> None:
         results.append({"seed": seed, "validation": trained.facts["validation"], "wrong": wrong} | scores)
     report = {
         "run": run,
-        "source": everything.data.source,
-        "protocol": everything.split.protocol,
+        "source": blocks.load("data", Data).name,
+        "protocol": split["protocol"],
         "split": "test",
-        "options": params.written_run(everything, options),
+        "made_from": on_demand.made_from_run(options, start, blocks.load("encoder", dict), split),
         "seeds": results,
     }
-    files.write_json(REPORTS / f"repeat-{run}.json", report)
+    files.write_details(REPORTS / f"repeat-{run}.json", report)
 
 
 if __name__ == "__main__":

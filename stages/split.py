@@ -3,31 +3,46 @@
 import json
 from pathlib import Path
 
-from pipelines import corpus, dataset, files, params, snips
-from pipelines.dataset_card import dataset_card
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.corpus import splits
+from pipelines.corpus.card import dataset_card
+from pipelines.corpus.options import Split
+from pipelines.data import parquet
+from pipelines.data.source import PUBLISHED, SAMPLE, Data
 
 CORPUS = Path("data/corpus")
 SPLITS = Path("data/splits")
 REPORT = Path("metrics/split.json")
-# the literature's test positions; the sample has its own, so that every protocol runs on it too
-TEST_POSITIONS = {"snips": Path("data/literature_split.json"), "sample": Path("data/sample/literature_split.json")}
+POSITIONS = "literature_split.json"  # the test positions; each corpus has its own, so that every protocol runs on it
+FOLDERS = {PUBLISHED: Path("data"), SAMPLE: Path("data/sample")}
 
 
 def split() -> None:
     """Make data/splits and metrics/split.json from data/corpus."""
-    options = params.load()
-    source = options.data.source
-    rows = {part: dataset.read(CORPUS / f"{part}.parquet") for part in snips.PARTS}
-    positions = json.loads(TEST_POSITIONS[source].read_text(encoding="utf-8"))["test"]
-    parts = corpus.split(rows, options.split, positions)
+    data, options = blocks.load("data", Data), blocks.load("split", Split)
+    rows = {part: parquet.read(CORPUS / f"{part}.parquet") for part in splits.PARTS}
+    positions = _positions(data.source) if options.protocol == "literature" else {}
+    parts = splits.split(rows, options, positions)
     with files.whole(SPLITS) as folder:
         folder.mkdir()
-        for name in corpus.SPLITS:
-            dataset.write(parts[name], folder / f"{name}.parquet")
-        note = f"\nSplit protocol: `{options.split.protocol}`."
-        files.write_text(folder / "README.md", dataset_card(source, parts, note))
-    files.write_json(REPORT, {"source": source, "protocol": options.split.protocol} | corpus.overlaps(parts))
+        for name in splits.SPLITS:
+            parquet.write(parts[name], folder / f"{name}.parquet")
+        note = f"\nSplit protocol: `{options.protocol}`."
+        files.write_text(folder / "README.md", dataset_card(data.name, parts, note))
+    files.write_details(REPORT, {"source": data.name, "protocol": options.protocol} | splits.overlaps(parts))
+
+
+def _positions(source: str) -> dict[str, list[int]]:
+    path = FOLDERS.get(source, Path(source)) / POSITIONS
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["test"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{path}: {error!r:.80}; split.protocol literature needs the test positions of this corpus: "
+            "take official or random"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Set all runs side by side: one nested JSON for `dvc exp show`, and a Markdown table of full against head."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines import files, params
-from pipelines.summary import nested, pair_accuracy, table
-from stages.command import command
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of, table
 
 PREDICTIONS = Path("data/predictions")
 SUMMARY = Path("metrics/summary.json")
@@ -17,20 +16,14 @@ REPORT = Path("data/report")
 
 def summary() -> None:
     """Make metrics/summary.json and data/report/summary.md from the runs that params.yaml names."""
-    runs: dict[str, dict[str, Any]] = {
-        run: json.loads((PREDICTIONS / run / "metrics.json").read_text(encoding="utf-8"))
-        for run in params.load().finetune
-    }
-    names = [run.removeprefix("intent-") for run in runs if run.startswith("intent-")]
-    pairs = {
-        name: pair_accuracy(_right(f"intent-{name}"), _right(f"slots-{name}"))
-        for name in names
-        if f"slots-{name}" in runs
-    }
+    there = blocks.load("finetune", dict[blocks.RunName, dict])
+    runs: dict[str, dict[str, Any]] = {run: files.read_json(PREDICTIONS / run / "run.json") for run in there}
+    pairs = {f"{first}+{second}": pair_accuracy(_right(first), _right(second)) for first, second in pairs_of(runs)}
     files.write_json(SUMMARY, nested(runs, pairs))
+    absent = [run for run in BUILT_IN if run not in runs]
     with files.whole(REPORT) as folder:
         folder.mkdir()
-        files.write_text(folder / "summary.md", table(runs, pairs))
+        files.write_text(folder / "summary.md", table(runs, pairs, absent))
 
 
 def _right(run: str) -> dict[str, bool]:

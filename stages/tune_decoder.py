@@ -1,23 +1,29 @@
-"""Teach the base decoder to write SNIPS utterances for an intent; keep the epoch that is best on validation."""
+"""Teach the base decoder to write utterances for an intent; keep the epoch that is best on validation."""
 
 from pathlib import Path
 
-from pipelines import dataset, language_model, params
-from stages.command import command
-from stages.finetune import SPLITS, save, train_task
+from pipelines.core import blocks
+from pipelines.core.command import command
+from pipelines.data import parquet
+from pipelines.data.source import Data
+from pipelines.decoder import language_model
+from pipelines.decoder.options import CARD, Options
+from pipelines.training import runs
 
-BASE = Path("data/models/base-decoder")
+SPLITS = Path("data/splits")
+PLACES = runs.Places(models=Path("data/models"), plots=Path("metrics/plots"), monitor=Path("data/monitor"))
 RUN = "decoder"
 
 
 def tune_decoder() -> None:
     """Make data/models/decoder and its curves."""
-    everything = params.load()
-    options = everything.tune_decoder
-    intents = {row["intent"] for row in dataset.read(SPLITS / "train.parquet")}
-    tokenizer = language_model.load_tokenizer(BASE, sorted(intents))
-    trained = train_task(language_model, BASE, RUN, options, tokenizer)
-    save(RUN, everything, everything.decoder, options, tokenizer, trained)
+    options = blocks.load("tune_decoder", Options)
+    base = PLACES.models / "base-decoder"
+    intents = {row["intent"] for row in parquet.read(SPLITS / "train.parquet")}
+    tokenizer = language_model.load_tokenizer(base, sorted(intents))
+    trained = runs.train(RUN, language_model.TASK, base, SPLITS, options, tokenizer)
+    origin = runs.Origin(blocks.load("data", Data).name, blocks.load("decoder.name", str))
+    runs.save(RUN, origin, CARD, options, tokenizer, trained, PLACES)
 
 
 if __name__ == "__main__":

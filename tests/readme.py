@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import augmentation, judging, lessons
-from pipelines.peers import few_shot_table, literature_table, read_literature
-from pipelines.summary import table
+from pipelines.lessons.common import materials as lessons
+from pipelines.reports.peers import few_shot_table, literature_table, read_literature
+from pipelines.reports.summary import table
+from pipelines.writing import augmentation, judging
 
 ROOT = Path(__file__).parent.parent
 

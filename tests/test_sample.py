@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from pipelines import snips
+from pipelines.corpus import snips
 from tests.conftest import MIRROR, ROOT, needs_snips
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from transformers import BertModel, GPT2LMHeadModel
 
-from pipelines import comparison
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures
-from pipelines.params import Block
+from pipelines.analysis import comparison
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
 
 QUESTION = "Of what parts are BERT and GPT-2 made, what do they weigh and cost, and where do they part?"
 
@@ -21,7 +21,7 @@ PARTS = {  # part -> what the names of its modules hold, first match
 }
 
 
-class Options(Block):
+class Options(LessonOptions):
     """An encoder and a decoder, and the sentence that they are counted on."""
 
     encoder: ModelName

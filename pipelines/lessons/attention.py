@@ -6,9 +6,8 @@ import numpy as np
 from pydantic import Field
 from transformers import BertModel, GPT2LMHeadModel
 
-from pipelines import comparison, encoders
-from pipelines.errors import InputError
-from pipelines.heads import (
+from pipelines.analysis import comparison
+from pipelines.analysis.heads import (
     SINK,
     TARGETS,
     analyse,
@@ -19,9 +18,13 @@ from pipelines.heads import (
     encoder_inputs,
     first_piece,
 )
-from pipelines.language_model import control
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures, some, views
-from pipelines.params import Block, Seed
+from pipelines.core.blocks import RunName, Seed
+from pipelines.core.errors import InputError
+from pipelines.data.drawing import some
+from pipelines.decoder.language_model import control
+from pipelines.lessons.common import page, pictures, views
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
+from pipelines.models import loading
 
 QUESTION = "What do the heads look at, and what does fine-tuning change?"
 
@@ -52,11 +55,11 @@ REFERENCE = {
 }
 
 
-class Options(Block):
+class Options(LessonOptions):
     """Models, the sentences of the views, which layers they show, and how much is analysed."""
 
     encoder: ModelName
-    tuned: ModelName
+    tuned: RunName
     decoder: ModelName
     sentence: Sentence
     second: Sentence | None
@@ -66,9 +69,12 @@ class Options(Block):
     layer: int
     heads: list[int]
     utterances: int = Field(gt=0)
-    pair_pieces: int = Field(ge=16)
+    pair_tokens: int = Field(ge=16)
     clusters: int = Field(gt=1)
     seed: Seed
+
+    def runs(self) -> list[str]:
+        return [self.tuned]
 
 
 def measure(options: Options, materials: Materials) -> Measured:
@@ -96,14 +102,14 @@ def measure(options: Options, materials: Materials) -> Measured:
         "arrangements": {},
     }
     tables: dict[str, list[dict[str, Any]]] = {}
-    for name, longest in (("utterances", None), ("pairs", min(options.pair_pieces, encoders.max_positions(base)))):
+    for name, longest in (("utterances", None), ("pairs", min(options.pair_tokens, loading.max_positions(base)))):
         inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
-        limit = min(options.pair_pieces if longest else 10**9, encoders.max_positions(models["decoder"][0]))
+        limit = min(options.pair_tokens if longest else 10**9, loading.max_positions(models["decoder"][0]))
         blocks = list(decoder_inputs(models["decoder"][1], rows, limit, joined=longest is not None))
         if not inputs or not blocks:
             raise InputError(
-                f"lessons.attention.utterances: {len(rows)} are too few to be joined into {options.pair_pieces} "
-                "pieces; raise it, or lower lessons.attention.pair_pieces"
+                f"lessons.attention.utterances: {len(rows)} are too few to be joined into {options.pair_tokens} "
+                "pieces; raise it, or lower lessons.attention.pair_tokens"
             )
         heads, divergences = analyse(base, inputs, tokenizer)
         tuned, _ = analyse(models["tuned"][0], inputs, tokenizer, distances=False)

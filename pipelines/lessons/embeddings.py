@@ -11,25 +11,29 @@ from sklearn.metrics.pairwise import cosine_similarity
 from threadpoolctl import threadpool_limits
 from transformers import BertModel
 
-from pipelines import encoders, inference
-from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, SeveralSentences, page, pictures
-from pipelines.params import Block, Seed
+from pipelines.core.blocks import RunName, Seed
+from pipelines.core.errors import InputError
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, SeveralSentences
+from pipelines.models import inference, loading
 
 QUESTION = "What stands in the vectors that go into BERT, and in those that come out?"
 
 DISTANCES = (1, 2, 5, 10, 50)
 
 
-class Options(Block):
+class Options(LessonOptions):
     """The encoder before and after tuning, sentences to compare, and one word in several contexts."""
 
     encoder: ModelName
-    tuned: ModelName
+    tuned: RunName
     sentences: SeveralSentences
     word: Sentence
     contexts: SeveralSentences
     seed: Seed
+
+    def runs(self) -> list[str]:
+        return [self.tuned]
 
 
 def measure(options: Options, materials: Materials) -> Measured:
@@ -155,7 +159,7 @@ def word_vectors(model: Any, tokenizer: Any, word: str, texts: list[str]) -> np.
 
 
 def _pooled(model: Any, tokenizer: Any, texts: list[str], places: list[list[int] | None]) -> np.ndarray:
-    features = encoders.tokenize(tokenizer, texts, encoders.max_positions(model))
+    features = loading.tokenize(tokenizer, texts, loading.max_positions(model))
     model.config.output_hidden_states = True
     results: list[Any] = [None] * len(texts)
     for batch, output in inference.batches(model, features):

@@ -9,11 +9,16 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 from transformers import pipeline
 
-from pipelines import encoders, inference, masked_lm, training
-from pipelines.language_model import NO_LABEL
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, page, pictures, some
-from pipelines.params import Block, Seed, Share
-from pipelines.snips import Utterance
+from pipelines.core.blocks import Seed, Share
+from pipelines.data.drawing import some
+from pipelines.data.utterances import Utterance
+from pipelines.decoder.language_model import NO_LABEL
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
+from pipelines.models import inference, loading
+from pipelines.tasks.masked_lm import Options as Masking
+from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.training import trainer
 
 QUESTION = "How does BERT learn to fill in what is masked?"
 
@@ -29,7 +34,7 @@ def _one_mask(sentence: str) -> str:
     return sentence
 
 
-class Options(Block):
+class Options(LessonOptions):
     """The encoder before and after it learned to fill in, and how words are masked."""
 
     encoder: ModelName
@@ -55,7 +60,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     test = materials.rows("test")
     scored = [row["text"] for row in some(test, options.utterances, options.seed)]
     shares = [options.masked_share, options.replaced_share]
-    config = {"mask_rate": options.mask_rate, "mask_shares": shares, "mask_copies": 1, "mask_seed": options.seed}
+    chosen = options.model_dump(include={"mask_rate", "masked_share", "replaced_share", "seed"})
     facts: dict[str, Any] = {
         "names": {"before": options.encoder, "after": options.adapted},
         "rate": options.mask_rate,
@@ -67,14 +72,14 @@ def measure(options: Options, materials: Materials) -> Measured:
     }
     for when, key in (("before", "encoder"), ("after", "adapted")):
         name = getattr(options, key)
-        training.seed(options.seed)  # a head that the model lacks is made anew
-        model, tokenizer = materials.load(key, name, masked_lm.AUTO_CLASS, "bert", **config)
+        trainer.seed(options.seed)  # a head that the model lacks is made anew
+        model, tokenizer = materials.load(key, name, masked_lm.TASK.auto_class, "bert")
         if when == "before":
             facts["counted"] = counted(materials.rows("train"), tokenizer, options)
-        features = masked_lm.encode(test, tokenizer, model)
+        features = masked_lm.encode(test, tokenizer, model, Masking(**chosen))
         facts["models"][when] = {
             "name": name,
-            "head_is_new": not encoders.holds(materials.find(key, name), NEW_HEAD),
+            "head_is_new": not loading.holds(materials.find(key, name), NEW_HEAD),
             "masked_accuracy": masked_accuracy(model, tokenizer, features),
             "vocabulary": len(tokenizer),
         } | pseudo_perplexity(model, tokenizer, scored)
@@ -134,7 +139,7 @@ def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str,
     models of the same pieces alone.
     """
     features = []
-    for feature in encoders.tokenize(tokenizer, texts, encoders.max_positions(model)):
+    for feature in loading.tokenize(tokenizer, texts, loading.max_positions(model)):
         special = tokenizer.get_special_tokens_mask(feature["input_ids"], already_has_special_tokens=True)
         for place, is_special in enumerate(special):
             if not is_special:

@@ -5,12 +5,16 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from pipelines import encoders, inference, training
-from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, ModelName, page, pictures, some
-from pipelines.monitor import INTERVAL
-from pipelines.params import Block, Finetune, Seed
-from pipelines.tasks import intent
+from pipelines.core.blocks import Seed
+from pipelines.core.errors import InputError
+from pipelines.data.drawing import some
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName
+from pipelines.models import inference, loading
+from pipelines.tasks.intent import Options as Run
+from pipelines.tasks.intent import task as intent
+from pipelines.training import trainer
+from pipelines.training.monitor import INTERVAL
 
 QUESTION = "What does training need of the machine, and where does one see it?"
 
@@ -24,7 +28,7 @@ KINDS = {
 }
 
 
-class Options(Block):
+class Options(LessonOptions):
     """The encoder, and how many utterances a step takes."""
 
     encoder: ModelName
@@ -35,7 +39,7 @@ class Options(Block):
 def measure(options: Options, materials: Materials) -> Measured:
     """Bytes of one optimizer step on intents, by what they are for; counted on the tensors themselves."""
     base = materials.find("encoder", options.encoder, "bert")
-    tokenizer = encoders.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     rows = materials.rows("train")
     if max(options.batch_sizes) > len(rows):
         raise InputError(
@@ -44,11 +48,13 @@ def measure(options: Options, materials: Materials) -> Measured:
     steps = []
     for mode in MODES:
         for size in options.batch_sizes:
-            training.seed(options.seed)
-            model = intent.build(base, rows, Finetune(task="intent", mode="full"))
+            trainer.seed(options.seed)
+            model = intent.build(base, rows, Run(mode="full"))
             if mode == "head":
                 model.base_model.requires_grad_(False)
-            batch = inference.collate(intent.encode(some(rows, size, options.seed), tokenizer, model))
+            batch = inference.collate(
+                intent.encode(some(rows, size, options.seed), tokenizer, model), intent.TASK.labels
+            )
             steps.append({"mode": mode, "batch_size": size, "pieces": batch["input_ids"].shape[1]} | step(model, batch))
     facts = {"encoder": options.encoder, "steps": steps, "interval_seconds": INTERVAL}
     return Measured(facts, {"steps": steps})

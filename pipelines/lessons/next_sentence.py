@@ -3,17 +3,21 @@
 import csv
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from pipelines import encoders, inference, next_sentence, training
-from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, ModelName, page, pictures
-from pipelines.next_sentence import Pair
-from pipelines.params import Block, Finetune, Seed, Share
+from pipelines.core.blocks import Seed, Share
+from pipelines.core.errors import InputError
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName
+from pipelines.models import inference, loading
+from pipelines.tasks.next_sentence import Options as Run
+from pipelines.tasks.next_sentence import pairs as sentence_pairs
+from pipelines.tasks.next_sentence import task as next_sentence
+from pipelines.tasks.next_sentence.pairs import Pair
+from pipelines.training import trainer
 
-DATA = "chatterbot-corpus, statements and replies"
 QUESTION = "Can BERT tell a reply from a random sentence?"
 
 CHANCE = 0.5
@@ -21,14 +25,7 @@ OWN_PAIRS = Path("data/next_sentence.csv")
 COLUMNS = ("first", "second", "next")
 
 
-class Training(Finetune):
-    """How the encoder and its new layer are trained."""
-
-    task: Literal["next_sentence"] = "next_sentence"
-    mode: Literal["full"] = "full"
-
-
-class Options(Block):
+class Options(LessonOptions):
     """The encoder, the languages of the conversations, their split, and how it is trained."""
 
     encoder: ModelName
@@ -36,8 +33,7 @@ class Options(Block):
     validation_share: Share
     test_share: Share
     split_seed: Seed
-    longest_pair: int = Field(ge=8)
-    training: Training
+    training: Run
 
     @model_validator(mode="after")
     def _some_to_train(self) -> "Options":
@@ -50,36 +46,36 @@ def measure(options: Options, materials: Materials) -> Measured:
     """Accuracy on held-out conversations, beside chance and word overlap; and on own pairs."""
     own = read_pairs(OWN_PAIRS)
     folder = materials.find("encoder", options.encoder, "bert")
-    pretrained = encoders.holds(folder, next_sentence.HEAD)
+    pretrained = loading.holds(folder, next_sentence.HEAD)
     settings = options.training
-    training.seed(settings.seed)
-    config = {"random_copies": settings.epochs, "random_seed": settings.seed, "longest_pair": options.longest_pair}
-    model, tokenizer = materials.load("encoder", options.encoder, next_sentence.AUTO_CLASS, "bert", **config)
+    trainer.seed(settings.seed)
+    auto_class, longest = next_sentence.TASK.auto_class, settings.longest_pair
+    model, tokenizer = materials.load("encoder", options.encoder, auto_class, "bert", longest_pair=longest)
     for pair in own:
-        materials.fits("longest_pair", tokenizer, model, pair["first"], pair["second"])
+        materials.fits("training.longest_pair", tokenizer, model, pair["first"], pair["second"], longest)
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for language in options.languages:
-        pairs = next_sentence.real_pairs(language, sum(map(len, parts.values())))
+        pairs = sentence_pairs.real_pairs(language, sum(map(len, parts.values())))
         shares = {"validation": options.validation_share, "test": options.test_share}
-        for part, rows in next_sentence.split(pairs, shares, options.split_seed).items():
+        for part, rows in sentence_pairs.split(pairs, shares, options.split_seed).items():
             parts[part] += rows
     drawn = {
-        part: next_sentence.with_random(rows, Random(f"{options.split_seed}/{part}")) for part, rows in parts.items()
+        part: sentence_pairs.with_random(rows, Random(f"{options.split_seed}/{part}")) for part, rows in parts.items()
     }
     best_epoch = None
     if not pretrained:
-        trained = training.train(
-            next_sentence, settings, model, tokenizer, parts["train"], drawn["validation"], materials.checkpoints
+        trained = trainer.train(
+            next_sentence.TASK, settings, model, tokenizer, parts["train"], drawn["validation"], materials.checkpoints
         )
         model, best_epoch = trained.model, trained.facts["best_epoch"]
-    threshold = next_sentence.best_threshold(drawn["train"])
+    threshold = sentence_pairs.best_threshold(drawn["train"])
     test = drawn["test"]
-    predictions = inference.predictions(next_sentence, model, tokenizer, test)
+    predictions = inference.predictions(next_sentence.TASK, model, tokenizer, test)
     rows = [
         pair
-        | {"probability": one["probability"], "overlap": next_sentence.overlap(pair)}
+        | {"probability": one["probability"], "overlap": sentence_pairs.overlap(pair)}
         | {"right": (one["probability"] > CHANCE) == pair["next"]}
-        | {"overlap_right": (next_sentence.overlap(pair) > threshold) == pair["next"]}
+        | {"overlap_right": (sentence_pairs.overlap(pair) > threshold) == pair["next"]}
         for pair, one in zip(test, predictions, strict=True)
     ]
     accuracy = [
@@ -89,7 +85,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         for language in ("all", *options.languages)
         for chosen in [[row for row in rows if language in ("all", row["language"])]]
     ]
-    said = inference.predictions(next_sentence, model, tokenizer, own) if own else []
+    said = inference.predictions(next_sentence.TASK, model, tokenizer, own) if own else []
     known = {pair["second"] for pair in parts["train"]}
     facts = {
         "encoder": options.encoder,
@@ -180,5 +176,6 @@ dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence
 dvc exp run -S lessons.next_sentence.encoder=google-bert/bert-base-uncased lesson@next_sentence   # its own head
 $EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence
 """,
+        data="chatterbot-corpus, statements and replies",
         pictures={"accuracy": drawn},
     )

@@ -9,9 +9,11 @@ from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from pipelines import encoders, masked_lm
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, Sentences, page, pictures
-from pipelines.params import Block, Seed, Share
+from pipelines.core.blocks import Seed, Share
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, Sentences
+from pipelines.models import loading
+from pipelines.tasks.masked_lm import task as masked_lm
 
 QUESTION = "Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?"
 
@@ -26,7 +28,7 @@ PROBES = {
 }
 
 
-class Options(Block):
+class Options(LessonOptions):
     """Models whose tokenizers are compared, and the sentences that they cut."""
 
     models: list[ModelName]
@@ -77,7 +79,7 @@ def measure(options: Options, materials: Materials) -> Measured:
 
 
 def _of_model(name: str, materials: Materials) -> Tokenizer:
-    return encoders.load_tokenizer(materials.find("models", name)).backend_tokenizer
+    return loading.load_tokenizer(materials.find("models", name)).backend_tokenizer
 
 
 def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:

@@ -1,18 +1,23 @@
 """What is pre-training worth?"""
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field, model_validator
 from transformers import BertModel, pipeline
 
-from pipelines import corpus, encoders, inference, training
-from pipelines.errors import InputError
-from pipelines.lessons import Materials, Measured, ModelName, Sentence, Sentences, page, pictures
-from pipelines.params import Block, Finetune, Seed
-from pipelines.snips import Utterance
-from pipelines.tasks import intent, qa
+from pipelines.core.blocks import Block, RunName, Seed
+from pipelines.core.errors import InputError
+from pipelines.data import drawing
+from pipelines.data.utterances import Utterance
+from pipelines.lessons.common import page, pictures
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, Sentences
+from pipelines.models import inference, loading
+from pipelines.tasks.intent import Options as Run
+from pipelines.tasks.intent import task as intent
+from pipelines.tasks.qa import task as qa
+from pipelines.training import trainer
 
 QUESTION = "What is pre-training worth?"
 
@@ -26,10 +31,8 @@ ARMS = {
 MODELS = {"intent": "BertForSequenceClassification", "slots": "BertForTokenClassification", "qa": None}
 
 
-class Arm(Finetune):
+class Arm(Run):
     """How one arm is trained on intents, but for what its size says."""
-
-    task: Literal["intent"] = "intent"
 
     @model_validator(mode="after")
     def _nothing_of_its_size(self) -> "Arm":
@@ -54,16 +57,19 @@ class Question(Block):
     context: Sentence
 
 
-class Options(Block):
+class Options(LessonOptions):
     """The architecture, the sizes, how each arm is trained; and what the ready-made pipelines are asked."""
 
     encoder: ModelName
     seed: Seed
     sizes: dict[str, Size] = Field(min_length=1)
     arms: dict[str, Arm]
-    models: dict[str, ModelName]
+    models: dict[str, RunName]
     sentences: Sentences
     questions: list[Question] = Field(min_length=1)
+
+    def runs(self) -> list[str]:
+        return list(self.models.values())
 
     @model_validator(mode="after")
     def _known_keys(self) -> "Options":
@@ -79,7 +85,7 @@ class Options(Block):
 def measure(options: Options, materials: Materials) -> Measured:
     """Accuracy on test of each arm at each size; and what the pipelines of transformers say of a few sentences."""
     base = materials.find("encoder", options.encoder, "bert")
-    tokenizer = encoders.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     asked = _inference(options, materials)  # before what takes minutes, as it may name a model that is not there
     train, test = materials.rows("train"), materials.rows("test")
     fewest = min(Counter(row["intent"] for row in train).values())
@@ -97,13 +103,13 @@ def measure(options: Options, materials: Materials) -> Measured:
             settings = settings.model_copy(
                 update={"epochs": epochs, "batch_size": size.batch_size, "seed": options.seed}
             )
-            training.seed(settings.seed)
+            trainer.seed(settings.seed)
             model = intent.build(base, rows, settings)
             if arm == "random":
                 model = type(model)(model.config)
             _drop_nothing(model)
-            trained = training.train(intent, settings, model, tokenizer, rows, [], materials.checkpoints)
-            said = inference.predictions(intent, trained.model, tokenizer, test)
+            trained = trainer.train(intent.TASK, settings, model, tokenizer, rows, [], materials.checkpoints)
+            said = inference.predictions(intent.TASK, trained.model, tokenizer, test)
             points.append(
                 {"arm": arm, "size": name, "utterances": len(rows), "epochs": epochs}
                 | {"trained_weights": trained.facts["trained_weights"]}
@@ -131,7 +137,7 @@ def _drop_nothing(model: Any) -> None:
 def _drawn(rows: list[Utterance], per_intent: int | None, seed: int) -> list[Utterance]:
     if per_intent is None:
         return rows
-    chosen = corpus.draw(rows, per_intent, str(seed), "lessons.transfer.sizes")
+    chosen = drawing.draw(rows, per_intent, str(seed), "lessons.transfer.sizes")
     return [row for row in rows if row["id"] in chosen]
 
 

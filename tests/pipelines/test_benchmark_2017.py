@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipelines import benchmark_2017, snips
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.reports import benchmark_2017
 from tests.conftest import MIRROR, ROOT, needs_snips
 
 # mean slot F1, as computed from the published files by an independent script

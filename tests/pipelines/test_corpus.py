@@ -1,8 +1,9 @@
 import pytest
+from pipelines.PARAMS import Split
 
-from pipelines import corpus, dataset, snips
-from pipelines.errors import InputError
-from pipelines.params import Split
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips, splits
+from pipelines.data import drawing, parquet
 from tests.conftest import MIRROR, ROOT, needs_snips
 
 
@@ -45,14 +46,14 @@ def rows():
 
 
 def test_literature_takes_the_listed_positions(rows):
-    parts = corpus.split(rows, options(protocol="literature"), {"A": [3, 0], "B": [7]})
+    parts = splits.split(rows, options(protocol="literature"), {"A": [3, 0], "B": [7]})
     assert [row["id"] for row in parts["test"]] == ["train_full/A/0000", "train_full/A/0003", "train_full/B/0007"]
     assert parts["validation"] == rows["validate"]
     assert len(parts["train"]) == 37
 
 
 def test_official_draws_validation_by_seed(rows):
-    first, again, other = (corpus.split(rows, options(protocol="official", seed=s), {}) for s in (1, 1, 2))
+    first, again, other = (splits.split(rows, options(protocol="official", seed=s), {}) for s in (1, 1, 2))
     assert first == again != other
     assert first["test"] == rows["validate"]
     assert [row["intent"] for row in first["validation"]] == ["A", "A", "B", "B"]
@@ -61,24 +62,24 @@ def test_official_draws_validation_by_seed(rows):
 
 
 def test_random_keeps_equal_texts_on_one_side(rows):
-    parts = corpus.split(rows, options(), {})
+    parts = splits.split(rows, options(), {})
     assert sum(map(len, parts.values())) == 48
-    report = corpus.overlaps(parts)
+    report = splits.overlaps(parts)
     assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
-    sides = [{corpus.same_text(row["text"]) for row in parts[name]} for name in corpus.SPLITS]
+    sides = [{drawing.same_text(row["text"]) for row in parts[name]} for name in splits.SPLITS]
     assert sum(map(len, sides)) == len(set().union(*sides)) < 48
-    assert parts == corpus.split(rows, options(), {})
+    assert parts == splits.split(rows, options(), {})
 
 
 def test_overlaps_ignore_case_and_signs(rows):
     rows["train_full"][0]["text"] = "Play it!"
     rows["validate"][0]["text"] = "play it"
-    parts = corpus.split(rows, options(protocol="official"), {})
-    assert corpus.overlaps(parts)["test_texts_in_train"] == int(rows["train_full"][0] in parts["train"])
+    parts = splits.split(rows, options(protocol="official"), {})
+    assert splits.overlaps(parts)["test_texts_in_train"] == int(rows["train_full"][0] in parts["train"])
 
 
 def test_per_intent_keeps_that_many_of_train_only(rows):
-    parts = corpus.split(rows, options(protocol="literature", per_intent=3), {"A": [0], "B": [0]})
+    parts = splits.split(rows, options(protocol="literature", per_intent=3), {"A": [0], "B": [0]})
     assert [row["intent"] for row in parts["train"]] == ["A"] * 3 + ["B"] * 3
     assert len(parts["validation"]) == 8
 
@@ -96,7 +97,7 @@ def test_per_intent_keeps_that_many_of_train_only(rows):
 )
 def test_too_few_utterances_is_one_line_with_the_key(rows, changes, positions, key):
     with pytest.raises(InputError) as error:
-        corpus.split(rows, options(**changes), positions)
+        splits.split(rows, options(**changes), positions)
     assert str(error.value).startswith(key)
     assert "too few utterances" in str(error.value)
     assert "\n" not in str(error.value)
@@ -108,8 +109,8 @@ def test_parquet_loads_with_datasets_and_reads_back(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     rows = rows_of(ROOT / "data/sample")["validate"]
     (tmp_path / "set").mkdir()
-    dataset.write(rows, tmp_path / "set" / "validation.parquet")
-    assert dataset.read(tmp_path / "set" / "validation.parquet") == rows
+    parquet.write(rows, tmp_path / "set" / "validation.parquet")
+    assert parquet.read(tmp_path / "set" / "validation.parquet") == rows
     loaded = datasets.load_dataset(str(tmp_path / "set"), split="validation", cache_dir=str(tmp_path / "cache"))
     assert loaded.to_list() == rows
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["validation.parquet"]
@@ -119,7 +120,7 @@ def test_a_missing_or_broken_parquet_is_one_line(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"no")
     for name in ("broken.parquet", "missing.parquet"):
         with pytest.raises(InputError, match=f"{name}: .*dvc repro"):
-            dataset.read(tmp_path / name)
+            parquet.read(tmp_path / name)
 
 
 @needs_snips
@@ -127,16 +128,16 @@ def test_the_literature_partition_is_that_of_the_papers():
     import json
 
     positions = json.loads((ROOT / "data/literature_split.json").read_text(encoding="utf-8"))["test"]
-    parts = corpus.split(rows_of(MIRROR), options(protocol="literature"), positions)
-    report = corpus.overlaps(parts)
-    assert [report[name] for name in corpus.SPLITS] == [13_084, 700, 700]
+    parts = splits.split(rows_of(MIRROR), options(protocol="literature"), positions)
+    report = splits.overlaps(parts)
+    assert [report[name] for name in splits.SPLITS] == [13_084, 700, 700]
     assert report["test_texts_in_train"] == 26
 
 
 @needs_snips
 def test_random_over_the_whole_corpus_has_no_test_text_in_train():
-    parts = corpus.split(rows_of(MIRROR), options(validation_share=0.05, test_share=0.05), {})
-    report = corpus.overlaps(parts)
+    parts = splits.split(rows_of(MIRROR), options(validation_share=0.05, test_share=0.05), {})
+    report = splits.overlaps(parts)
     assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
-    assert sum(report[name] for name in corpus.SPLITS) == 14_484
+    assert sum(report[name] for name in splits.SPLITS) == 14_484
     assert 650 < report["test"] < 800

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines import augmentation, diversity, judging
+from pipelines.writing import augmentation, diversity, judging
 
 
 def test_distinct_by_hand():

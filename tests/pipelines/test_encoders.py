@@ -7,10 +7,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pipelines.PARAMS import Encoder
 
-from pipelines import encoders
-from pipelines.errors import InputError
-from pipelines.params import Encoder
+from pipelines.core.errors import InputError
+from pipelines.fetching import base_models
+from pipelines.models import loading
 
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -20,12 +21,12 @@ def encoder(name, sha256=None):
 
 
 def fetch(wanted, target):
-    encoders.copy(encoders.find(wanted), wanted, target)
+    base_models.copy(base_models.find(wanted), wanted, target)
 
 
 def test_the_default_comes_from_the_installed_package(tmp_path):
     fetch(encoder("sentence-transformers/all-MiniLM-L6-v2", MINILM), tmp_path / "base")
-    assert {path.name for path in (tmp_path / "base").iterdir()} <= set(encoders.FILES)
+    assert {path.name for path in (tmp_path / "base").iterdir()} <= set(base_models.FILES)
     config = json.loads((tmp_path / "base/config.json").read_text())
     assert (config["num_hidden_layers"], config["hidden_size"]) == (6, 384)
 
@@ -120,15 +121,15 @@ def test_a_hub_model_comes_by_name_and_revision(tiny_encoder, tmp_path, monkeypa
 
 
 def test_a_text_longer_than_the_positions_is_one_line(tiny_encoder):
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
     with pytest.raises(InputError, match="word pieces, but the model has 64 positions"):
-        encoders.tokenize(tokenizer, ["play " * 80], 64)
+        loading.tokenize(tokenizer, ["play " * 80], 64)
 
 
 def test_first_pieces_point_at_the_words(tiny_encoder):
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
     words = ["play", "\u200d", "bohemian", "rhapsody"]  # the second leaves no piece
-    (feature,) = encoders.tokenize(tokenizer, [words], 64)
+    (feature,) = loading.tokenize(tokenizer, [words], 64)
     assert feature["first_pieces"][1] is None
     for word, at in zip(words, feature["first_pieces"], strict=True):
         if at is not None:

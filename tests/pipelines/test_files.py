@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines import files
+from pipelines.core import files
 
 
 def test_json_is_sorted_rounded_and_ends_in_a_newline(tmp_path):

@@ -8,11 +8,15 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from pipelines.PARAMS import Decoder, Scratch, TuneDecoder
 
-from pipelines import encoders, generation, language_model, snips, training
-from pipelines.errors import InputError
-from pipelines.ngrams import NgramModel
-from pipelines.params import Decoder, Scratch, TuneDecoder
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.decoder import language_model, sampling
+from pipelines.decoder.ngrams import NgramModel
+from pipelines.fetching import base_models
+from pipelines.models import loading
+from pipelines.training import trainer
 from tests.conftest import ROOT
 
 SIZES = Scratch(vocab_size=500, lowercase=False, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13)
@@ -45,10 +49,10 @@ def tuned(rows, base, tmp_path_factory):
     """The tuned decoder, its tokenizer and its curves."""
     options = TuneDecoder(epochs=20, batch_size=8, learning_rate=5e-3)
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
-    training.seed(options.seed)
+    trainer.seed(options.seed)
     model = language_model.build(base, rows["train_full"], options)
     folder = tmp_path_factory.mktemp("checkpoints")
-    trained = training.train(
+    trained = trainer.train(
         language_model, options, model, tokenizer, rows["train_full"], rows["validate"], folder / "c"
     )
     return trained.model, tokenizer, trained.validation_curve
@@ -60,7 +64,7 @@ def slot(start, end, label):
 
 def write(tuned, strategy, n=4, intent="PlayMusic", seed=13, longest=12, prompt="", value=None):
     number = NUMBERS[strategy] if value is None else value
-    return generation.generate(tuned[0], tuned[1], intent, strategy, number, n, seed, longest, prompt)
+    return sampling.generate(tuned[0], tuned[1], intent, strategy, number, n, seed, longest, prompt)
 
 
 def test_a_tokenizer_learned_twice_is_the_same_and_loses_nothing(rows, base, tmp_path):
@@ -69,7 +73,7 @@ def test_a_tokenizer_learned_twice_is_the_same_and_loses_nothing(rows, base, tmp
         part.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "model.safetensors"):
         assert (tmp_path / name).read_bytes() == (base / name).read_bytes()
-    tokenizer = encoders.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     for text in [*texts, "naïve Δ 🙂"]:  # bytes: nothing is unknown
         assert tokenizer.decode(tokenizer(f" {text}")["input_ids"]) == f" {text}"
 
@@ -160,7 +164,7 @@ def test_more_samples_extend_the_set_and_two_runs_are_equal(tuned, strategy):
     few, again, many = (write(tuned, strategy, n) for n in (4, 4, 60))
     assert few == again == many[:4]
     assert len(many) == 60
-    if strategy in generation.WARPERS:
+    if strategy in sampling.WARPERS:
         assert [row["seed"] for row in many] == list(range(13, 73))
         assert many[1:3] == write(tuned, strategy, 2, seed=14)  # the seed alone fixes a text
         assert many[52:54] == write(tuned, strategy, 2, seed=65)  # beyond the first batch too
@@ -178,7 +182,7 @@ def test_the_intent_decides_what_is_written(tuned):
 
 def test_draws_follow_the_distribution():
     shares = np.array([0.5, 0.3, 0.15, 0.05])
-    draw = generation._Draw(list(range(4000)))
+    draw = sampling._Draw(list(range(4000)))
     picked = draw(None, torch.log(torch.tensor(shares)).float().repeat(4000, 1)).argmax(dim=1)
     np.testing.assert_allclose(np.bincount(picked, minlength=4) / 4000, shares, atol=0.03)
 
@@ -220,7 +224,7 @@ def test_what_cannot_be_written_is_one_line(tuned, change, part):
 
 def test_an_encoder_is_no_decoder(tiny_encoder, rows):
     with pytest.raises(InputError, match="of type bert, GPT2LMHeadModel takes gpt2"):
-        encoders.load_model(language_model.AUTO_CLASS, tiny_encoder)
+        loading.load_model(language_model.AUTO_CLASS, tiny_encoder)
     with pytest.raises(InputError, match="no end token"):
         language_model.load_tokenizer(tiny_encoder, ["PlayMusic"])
 
@@ -233,23 +237,23 @@ def test_a_decoder_needs_a_tokenizer_in_either_form(base, tmp_path):
             shutil.copy((tmp_path if (tmp_path / name).is_file() else base) / name, source / name)
         decoder = Decoder(name=str(source), revision="main", sha256=None, scratch=SIZES)
         target = tmp_path / f"{source.name}-fetched"
-        encoders.copy(encoders.find(decoder), decoder, target)
+        base_models.copy(base_models.find(decoder), decoder, target)
         return target
 
     with pytest.raises(InputError, match=r"decoder\.name .*: no tokenizer\.json beside its weights"):
         fetch("generation_config.json")
-    tokenizer = encoders.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     tokenizer.backend_tokenizer.model.save(str(tmp_path))  # vocab.json and merges.txt, as GPT-2 was published
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}', encoding="utf-8")
     old = fetch("vocab.json", "merges.txt", "tokenizer_config.json")
-    assert encoders.load_tokenizer(old)(" play some jazz") == tokenizer(" play some jazz")
+    assert loading.load_tokenizer(old)(" play some jazz") == tokenizer(" play some jazz")
 
 
 def test_a_broken_tokenizer_is_one_line(base, tmp_path):
     shutil.copytree(base, tmp_path / "broken")
     (tmp_path / "broken/tokenizer.json").write_text('{"cut', encoding="utf-8")
     with pytest.raises(InputError, match="broken: its tokenizer cannot be loaded: ") as error:
-        encoders.load_tokenizer(tmp_path / "broken")
+        loading.load_tokenizer(tmp_path / "broken")
     assert "\n" not in str(error.value)
 
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
-from pipelines import encoders, heads, language_model
-from pipelines.lessons import views
+from pipelines.analysis import heads
+from pipelines.decoder import language_model
+from pipelines.lessons.common import views
+from pipelines.models import loading
 
 
 class Known:
@@ -27,7 +29,7 @@ class Known:
 
 @pytest.fixture(scope="module")
 def inputs(tiny_encoder):
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
     texts = ["play some jazz", "book a table for two in boston", "rate this book"]
     return heads.encoder_inputs(tokenizer, texts, None), tokenizer
 
@@ -76,7 +78,7 @@ def test_disjoint_heads_diverge_by_log_two(inputs):
 
 
 def test_rows_of_a_real_model_sum_to_one_and_its_shares_are_those_of_a_plain_loop(tiny_encoder, inputs):
-    model = encoders.load_model(BertModel, tiny_encoder).eval()
+    model = loading.load_model(BertModel, tiny_encoder).eval()
     model.set_attn_implementation("eager")
     rows, _ = heads.analyse(model, *inputs)
     total, pieces = 0.0, 0
@@ -111,7 +113,7 @@ def test_heads_near_each_other_share_a_cluster():
 
 
 def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attention_would(tmp_path):
-    from pipelines.params import Scratch
+    from pipelines.PARAMS import Scratch
 
     sizes = Scratch(vocab_size=300, lowercase=True, n_positions=64, n_embd=16, n_layer=1, n_head=2, dropout=0, seed=1)
     texts = ["play some jazz", "play that song again please"]

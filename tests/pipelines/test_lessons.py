@@ -8,15 +8,21 @@ from random import Random
 import pytest
 import torch
 import transformers
+from pipelines.PARAMS import AdaptEncoder, Finetune
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from pipelines import encoders, lessons, masked_lm, monitor, next_sentence, snips, training
-from pipelines.errors import InputError
-from pipelines.language_model import NO_LABEL
-from pipelines.lessons import masking, page, tokenization
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.decoder.language_model import NO_LABEL
+from pipelines.lessons import masking, tokenization
+from pipelines.lessons.common import materials as lessons
+from pipelines.lessons.common import page
 from pipelines.lessons.monitor import step
-from pipelines.params import AdaptEncoder, Finetune
-from pipelines.tasks import intent
+from pipelines.models import loading
+from pipelines.tasks.intent import task as intent
+from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.tasks.next_sentence import task as next_sentence
+from pipelines.training import monitor, trainer
 from tests.conftest import ROOT
 
 TEXTS = [
@@ -89,9 +95,9 @@ def test_byte_level_pieces_are_shown_as_text_or_bytes():
 
 @pytest.fixture(scope="module")
 def masked(tiny_encoder):
-    training.seed(3)
+    trainer.seed(3)
     model = masked_lm.build(tiny_encoder, [], AdaptEncoder())
-    return model, encoders.load_tokenizer(tiny_encoder)
+    return model, loading.load_tokenizer(tiny_encoder)
 
 
 def test_the_head_at_masked_places_alone_gives_the_loss_and_gradients_of_the_whole(masked):
@@ -227,12 +233,12 @@ def test_a_gpu_without_nvml_trains_on(monkeypatch, capsys):
 
 def test_the_bytes_of_a_step(tiny_encoder):
     rows = [{"id": str(n), "text": text, "intent": f"i{n % 2}", "slots": []} for n, text in enumerate(TEXTS[:8])]
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
     sizes = []
     for count in (2, 8):
         model = intent.build(tiny_encoder, rows, Finetune(task="intent", mode="full"))
         features = intent.encode(rows[:count], tokenizer, model)
-        from pipelines.inference import collate
+        from pipelines.models.inference import collate
 
         found = step(model, collate(features))
         assert found["weights"] == 4 * sum(weight.numel() for weight in model.parameters())

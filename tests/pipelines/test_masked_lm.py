@@ -4,10 +4,14 @@ from random import Random
 
 import pytest
 import torch
+from pipelines.PARAMS import AdaptEncoder
 
-from pipelines import comparison, encoders, masked_lm, snips, training
-from pipelines.language_model import NO_LABEL
-from pipelines.params import AdaptEncoder
+from pipelines.analysis import comparison
+from pipelines.corpus import snips
+from pipelines.decoder.language_model import NO_LABEL
+from pipelines.models import loading
+from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.training import trainer
 from tests.conftest import ROOT
 
 PIECES = [2, *range(100, 120), 3]
@@ -64,12 +68,12 @@ def adapted(tiny_encoder, tmp_path_factory):
         for part, pattern in snips.PARTS.items()
     }
     options = AdaptEncoder(epochs=30, batch_size=8, learning_rate=5e-3)
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
-    training.seed(13)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    trainer.seed(13)
     model = masked_lm.build(tiny_encoder, rows["train_full"], options)
     assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 30 * len(rows["train_full"])
     folder = tmp_path_factory.mktemp("checkpoints") / "c"
-    trained = training.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
+    trained = trainer.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
     return trained, tokenizer
 
 

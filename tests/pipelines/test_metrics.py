@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines import metrics
+from pipelines.labels import metrics
 
 
 def test_classification_by_hand():

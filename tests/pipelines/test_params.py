@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import params
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
 from tests.conftest import ROOT
 
 GOOD = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

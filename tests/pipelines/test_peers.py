@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipelines import peers
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
+from pipelines.reports import peers
 from tests.conftest import ROOT
 
 LITERATURE = ROOT / "data/peers/literature.yaml"

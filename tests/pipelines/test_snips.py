@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from pipelines import snips
-from pipelines.errors import InputError
-from pipelines.words import words
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.data.words import words
 from tests.conftest import MIRROR, needs_snips
 
 

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipelines import sources
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
+from pipelines.fetching import mirrors
 
 FILES = {"A/one.json": b"one" * 1000, "B/two.json": b"two"}
 CHECKSUMS = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
@@ -44,8 +44,8 @@ def server(monkeypatch):
 
 
 def test_a_url_and_a_folder_give_the_same_files(server, tmp_path):
-    sources.fetch(CHECKSUMS, server.url, tmp_path / "url")
-    sources.fetch(CHECKSUMS, str(tmp_path / "url"), tmp_path / "folder")
+    mirrors.fetch(CHECKSUMS, server.url, tmp_path / "url")
+    mirrors.fetch(CHECKSUMS, str(tmp_path / "url"), tmp_path / "folder")
     for name, data in FILES.items():
         assert (tmp_path / "url" / name).read_bytes() == (tmp_path / "folder" / name).read_bytes() == data
 
@@ -56,21 +56,21 @@ def test_server_errors_and_cut_answers_are_asked_again(server, tmp_path):
         (200, FILES[name][:2], 99),
         (200, FILES[name], len(FILES[name])),
     ][min(attempt, 3) - 1]
-    sources.fetch(CHECKSUMS, server.url, tmp_path)
+    mirrors.fetch(CHECKSUMS, server.url, tmp_path)
     assert set(server.asked.values()) == {3}
 
 
 def test_a_missing_file_is_not_asked_again(server, tmp_path):
     server.answer = lambda name, attempt: (404, b"", 0)
     with pytest.raises(InputError, match=r"A/one\.json: HTTP 404; .*SNIPS_MIRROR"):
-        sources.fetch({"A/one.json": "0"}, server.url, tmp_path)
+        mirrors.fetch({"A/one.json": "0"}, server.url, tmp_path)
     assert server.asked["A/one.json"] == 1
 
 
 def test_changed_bytes_are_refused(server, tmp_path):
     server.answer = lambda name, attempt: (200, b"other", 5)
     with pytest.raises(InputError, match=r"A/one\.json: SHA-256 is .* cut or changed"):
-        sources.fetch({"A/one.json": CHECKSUMS["A/one.json"]}, server.url, tmp_path)
+        mirrors.fetch({"A/one.json": CHECKSUMS["A/one.json"]}, server.url, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -78,25 +78,25 @@ def test_no_server_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "PAUSE", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(InputError, match="ConnectionError; check the network") as error:
-        sources.fetch(CHECKSUMS, "http://127.0.0.1:9", tmp_path)
+        mirrors.fetch(CHECKSUMS, "http://127.0.0.1:9", tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing/A/one\.json: No such file"):
-        sources.fetch(CHECKSUMS, str(tmp_path / "nothing"), tmp_path / "out")
+        mirrors.fetch(CHECKSUMS, str(tmp_path / "nothing"), tmp_path / "out")
 
 
 def test_the_proxy_variables_are_honoured(server, tmp_path, monkeypatch):
     server.answer = lambda name, attempt: (200, FILES["B/two.json"], 3)
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("http_proxy", server.url)
-    sources.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, "http://snips.invalid", tmp_path)
+    mirrors.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, "http://snips.invalid", tmp_path)
     assert list(server.asked) == ["http://snips.invalid/B/two.json"]
 
 
 def test_a_server_that_drips_is_given_up(server, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "FILE_TIMEOUT", -1)
     with pytest.raises(InputError, match="Timeout"):
-        sources.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
-    assert server.asked["B/two.json"] == sources.ATTEMPTS
+        mirrors.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
+    assert server.asked["B/two.json"] == mirrors.ATTEMPTS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import squad
+from pipelines.tasks.qa import squad
 
 
 def answer(text, start=0):

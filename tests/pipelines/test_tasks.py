@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from pipelines.PARAMS import Finetune
 
-from pipelines import encoders, inference, snips, tasks, training, words
-from pipelines.errors import InputError
-from pipelines.params import Finetune
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.data import words
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
+from pipelines.training import trainer
 from tests.conftest import ROOT
 
 
@@ -34,7 +38,7 @@ def build(name, tiny_encoder, rows):
 def built(request, rows, tiny_encoder):
     task = tasks.get(request.param)
     model = build(request.param, tiny_encoder, rows)
-    return task, model, task.encode(rows, encoders.load_tokenizer(tiny_encoder), model)
+    return task, model, task.encode(rows, loading.load_tokenizer(tiny_encoder), model)
 
 
 def one_hot(labels, size):
@@ -82,7 +86,7 @@ def test_the_outputs_have_the_shapes_that_the_task_says(built):
 def test_a_saved_model_loads_with_its_labels(built, tmp_path, rows):
     task, model, features = built
     model.save_pretrained(tmp_path)
-    loaded = encoders.load_model(task.AUTO_CLASS, tmp_path)
+    loaded = loading.load_model(task.AUTO_CLASS, tmp_path)
     before, after = (
         task.decode(inference.predict(m, features, task.OUTPUTS), features, rows, m) for m in (model, loaded)
     )
@@ -139,11 +143,11 @@ def test_a_word_without_a_piece_follows_its_neighbours(rows, tiny_encoder):
 def ask(rows, tiny_encoder, training=False, rate=0.5):
     task = tasks.get("qa")
     model = task.build(tiny_encoder, rows, Finetune(task="qa", mode="full", unanswerable_rate=rate))
-    return model, task.encode(rows, encoders.load_tokenizer(tiny_encoder), model, training)
+    return model, task.encode(rows, loading.load_tokenizer(tiny_encoder), model, training)
 
 
 def test_every_label_has_a_question_and_no_other():
-    from pipelines.tasks import qa
+    from pipelines.tasks.qa import task as qa
 
     folder = ROOT / "data/sample"
     labels = set()
@@ -178,7 +182,7 @@ def test_a_long_text_is_cut_into_windows_that_find_the_answer(rows, tiny_encoder
     row["slots"] = [{"start": len(text) - 7, "end": len(text), "label": "artist"}]
     task = tasks.get("qa")
     model, _ = ask(rows, tiny_encoder)
-    features = [f for f in task.encode([row], encoders.load_tokenizer(tiny_encoder), model) if f["label"] == "artist"]
+    features = [f for f in task.encode([row], loading.load_tokenizer(tiny_encoder), model) if f["label"] == "artist"]
     assert len(features) > 2
     assert all(len(f["input_ids"]) <= 64 for f in features)
     logits = [gold_logits(f, task, model) for f in features]
@@ -208,7 +212,7 @@ def test_calibration_lets_the_threshold_refuse(rows, tiny_encoder):
     ],
 )
 def test_a_bad_question_file_is_one_line(rows, tiny_encoder, tmp_path, monkeypatch, text, part):
-    from pipelines.tasks import qa
+    from pipelines.tasks.qa import task as qa
 
     (tmp_path / "questions.yaml").write_text(text)
     monkeypatch.setattr(qa, "QUESTIONS", tmp_path / "questions.yaml")
@@ -219,9 +223,9 @@ def test_a_bad_question_file_is_one_line(rows, tiny_encoder, tmp_path, monkeypat
 
 def crf_model(rows, tiny_encoder):
     task = tasks.get("joint")
-    training.seed(13)
+    trainer.seed(13)
     model = task.build(tiny_encoder, rows, Finetune(task="joint", mode="full", head="crf"))
-    return task, model, task.encode(rows, encoders.load_tokenizer(tiny_encoder), model)
+    return task, model, task.encode(rows, loading.load_tokenizer(tiny_encoder), model)
 
 
 def test_the_crf_starts_small_and_is_saved(rows, tiny_encoder, tmp_path):
@@ -229,7 +233,7 @@ def test_the_crf_starts_small_and_is_saved(rows, tiny_encoder, tmp_path):
     for parameter in model.crf.parameters():
         assert 0 < parameter.abs().max() <= 0.1
     model.save_pretrained(tmp_path)
-    again = encoders.load_model(task.AUTO_CLASS, tmp_path)
+    again = loading.load_model(task.AUTO_CLASS, tmp_path)
     assert torch.equal(again.crf.transitions, model.crf.transitions)
 
 
@@ -280,7 +284,7 @@ def test_one_answer_has_the_shape_of_the_old_pipeline(rows, tiny_encoder, tmp_pa
     model, _ = ask(rows, tiny_encoder)
     model.config.null_threshold = threshold
     model.save_pretrained(tmp_path)
-    encoders.load_tokenizer(tiny_encoder).save_pretrained(tmp_path)
+    loading.load_tokenizer(tiny_encoder).save_pretrained(tmp_path)
     text = "play heroes by david bowie"
     found = tasks.get("qa").pipeline(tmp_path)(question="Which artist?", context=text)
     assert set(found) == {"answer", "score", "start", "end"}
@@ -292,7 +296,7 @@ def test_one_answer_has_the_shape_of_the_old_pipeline(rows, tiny_encoder, tmp_pa
 def test_a_text_without_a_single_piece_has_no_answer(rows, tiny_encoder):
     task = tasks.get("qa")
     model, _ = ask(rows, tiny_encoder)
-    found = task.answer("Which artist?", "\u200b\u200b", model, encoders.load_tokenizer(tiny_encoder))
+    found = task.answer("Which artist?", "\u200b\u200b", model, loading.load_tokenizer(tiny_encoder))
     assert (found["answer"], found["start"], found["end"]) == ("", 0, 0)
 
 
@@ -300,4 +304,4 @@ def test_a_text_without_a_single_piece_has_no_answer(rows, tiny_encoder):
 def test_a_question_too_long_and_an_empty_text_are_one_line(rows, tiny_encoder, question, text):
     model, _ = ask(rows, tiny_encoder)
     with pytest.raises(InputError, match=r"shorten the question|text to look in is empty"):
-        tasks.get("qa").answer(question, text, model, encoders.load_tokenizer(tiny_encoder))
+        tasks.get("qa").answer(question, text, model, loading.load_tokenizer(tiny_encoder))

@@ -7,9 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pipelines.PARAMS import AdaptEncoder, Finetune
 
-from pipelines import averaging, encoders, inference, masked_lm, snips, tasks, training
-from pipelines.params import AdaptEncoder, Finetune
+from pipelines.corpus import snips
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
+from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.training import averaging, trainer
 from tests.conftest import ROOT
 
 
@@ -32,10 +36,10 @@ SLOTS = Finetune(task="slots", mode="full")
 def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
     options_of, module = (AdaptEncoder, masked_lm) if task == "masked" else (Finetune, tasks.get(task))
     options = options_of(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
-    training.seed(options.seed)
+    trainer.seed(options.seed)
     model = module.build(tiny_encoder, rows["train_full"], options)
-    tokenizer = encoders.load_tokenizer(tiny_encoder)
-    return training.train(module, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    return trainer.train(module, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
 
 
 def digest(model, skip=()):
@@ -48,7 +52,7 @@ def digest(model, skip=()):
 
 @pytest.mark.parametrize("task", ["intent", "slots", "qa", "joint"])
 def test_head_trains_the_new_layer_and_nothing_else(rows, tiny_encoder, tmp_path, task):
-    training.seed(13)
+    trainer.seed(13)
     before = tasks.get(task).build(tiny_encoder, rows["train_full"], Finetune(task=task, mode="head"))
     trained = run(rows, tiny_encoder, tmp_path / "c", task, "head")
     new = ["classifier", "qa_outputs", "intent_classifier", "slot_classifier"]
@@ -71,11 +75,11 @@ def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
 def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
-    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     expected = inference.predict(model, features, task.OUTPUTS)
     encoder = model.base_model
-    training._cache_outputs(encoder, features)
-    setattr(model, model.base_model_prefix, training._CachedEncoder(encoder))
+    trainer._cache_outputs(encoder, features)
+    setattr(model, model.base_model_prefix, trainer._CachedEncoder(encoder))
     for got, want in zip(inference.predict(model, features, task.OUTPUTS), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5)
 
@@ -83,7 +87,7 @@ def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
 def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
-    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     together = inference.predict(model, features, task.OUTPUTS)
     for feature, logits in zip(features, together, strict=True):
         np.testing.assert_allclose(inference.predict(model, [feature], task.OUTPUTS)[0], logits, atol=1e-5)
@@ -94,7 +98,7 @@ def test_the_kept_threshold_is_that_of_the_kept_model(rows, tiny_encoder, tmp_pa
     model = run(rows, tiny_encoder, tmp_path / "c", "qa", mode).model
     kept = model.config.null_threshold
     task = tasks.get("qa")
-    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), model)
+    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     task.calibrate(inference.predict(model, features, task.OUTPUTS), features, rows["validate"], model)
     assert kept == pytest.approx(model.config.null_threshold, abs=1e-4)
 
@@ -123,7 +127,7 @@ JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
 def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, task, mode, changes):
     whole = run(rows, tiny_encoder, tmp_path / "whole", task, mode, **changes)
 
-    save = training.Trainer._save_checkpoint
+    save = trainer.Trainer._save_checkpoint
 
     def save_then_stop(self, *arguments, **named):
         save(self, *arguments, **named)
@@ -131,10 +135,10 @@ def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path,
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.Trainer, "_save_checkpoint", save_then_stop)
+        patch.setattr(trainer.Trainer, "_save_checkpoint", save_then_stop)
         run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     (tmp_path / "cut" / "checkpoint-999").mkdir()  # cut off before its state was written
-    assert training.newest_checkpoint(tmp_path / "cut") is not None
+    assert trainer.newest_checkpoint(tmp_path / "cut") is not None
 
     resumed = run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     assert digest(resumed.model) == digest(whole.model)
@@ -150,13 +154,13 @@ def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
 
 def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder, tmp_path):
     model = tasks.get("joint").build(tiny_encoder, rows["train_full"], Finetune(task="joint", mode="full"))
-    depths = {name: training._depths(model)[parameter] for name, parameter in model.named_parameters()}
+    depths = {name: trainer._depths(model)[parameter] for name, parameter in model.named_parameters()}
     assert depths["slot_classifier.weight"] == depths["bert.pooler.dense.bias"] == 0
     assert depths["bert.encoder.layer.1.output.dense.weight"] == 1
     assert depths["bert.encoder.layer.0.output.dense.weight"] == 2
     assert depths["bert.embeddings.word_embeddings.weight"] == depths["bert.embeddings.LayerNorm.bias"] == 3
-    arguments = training.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, learning_rate=1.0)
-    trainer = training._Trainer(model, arguments)
+    arguments = trainer.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, learning_rate=1.0)
+    trainer = trainer._Trainer(model, arguments)
     trainer.layer_decay = 0.5
     rates = {id(p): group["lr"] for group in trainer.create_optimizer().param_groups for p in group["params"]}
     assert {name: rates[id(p)] for name, p in model.named_parameters()} == {n: 0.5**d for n, d in depths.items()}
@@ -179,22 +183,22 @@ def test_the_average_follows_its_formula():
 
 
 def test_a_half_written_checkpoint_is_not_taken(tmp_path):
-    assert training.newest_checkpoint(tmp_path) is None
+    assert trainer.newest_checkpoint(tmp_path) is None
     for step, state in ((5, '{"global_step": 5}'), (10, '{"global_step": 10}'), (15, '{"global_'), (20, None)):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         if state:
             (folder / "trainer_state.json").write_text(state)
-    assert training.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert trainer.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_the_order_is_seeded_complete_and_grouped_by_length(shuffled):
     lengths = [n % 17 for n in range(403)]
-    sampler = training._LengthGrouped(lengths, 8, 3, 1, shuffled)
+    sampler = trainer._LengthGrouped(lengths, 8, 3, 1, shuffled)
     first = list(sampler)
     assert sorted(first) == list(range(403))
-    assert first == list(training._LengthGrouped(lengths, 8, 3, 1, shuffled))
+    assert first == list(trainer._LengthGrouped(lengths, 8, 3, 1, shuffled))
     sampler.set_epoch(1)
     assert first != list(sampler)
     spread = [
@@ -207,7 +211,7 @@ def test_the_order_is_seeded_complete_and_grouped_by_length(shuffled):
 
 
 def test_each_epoch_goes_through_its_own_copy():
-    sampler = training._LengthGrouped([5] * 30, 4, 3, 3, True)
+    sampler = trainer._LengthGrouped([5] * 30, 4, 3, 3, True)
     assert len(sampler) == 10
     for epoch in range(4):
         sampler.set_epoch(epoch)
@@ -220,7 +224,7 @@ def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encode
     scores = [row["accuracy"] for row in trained.validation_curve]
     assert trained.facts["best_epoch"] == scores.index(max(scores)) + 1
     task = tasks.get("intent")
-    features = task.encode(rows["validate"], encoders.load_tokenizer(tiny_encoder), trained.model)
+    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), trained.model)
     predictions = task.decode(
         inference.predict(trained.model, features, task.OUTPUTS), features, rows["validate"], trained.model
     )

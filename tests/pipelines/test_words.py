@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.words import slots, tags, words
+from pipelines.data.words import slots, tags, words
 from tests.conftest import ROOT
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import encoders, lessons, params
-from pipelines.errors import InputError
+from pipelines.core.errors import InputError
+from pipelines.lessons.common import materials as lessons
 from stages import adapt_encoder, convert, download, fetch_decoder, fetch_encoder, finetune, lesson, split, tune_decoder
 from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pipelines.PARAMS import Strategies
 
-from pipelines import benchmark_2017, dataset, language_model, snips, training
-from pipelines.errors import InputError
-from pipelines.params import Strategies
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.data import parquet
+from pipelines.decoder import language_model
+from pipelines.reports import benchmark_2017
+from pipelines.training import trainer
 from stages import augment
 from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
@@ -67,7 +71,7 @@ def test_the_chain_from_download_to_summary(project):
         table = pq.read_table(f"data/predictions/{run}/test.parquet").to_pylist()
         right = [row["right"] for row in table]
         assert right == sorted(right)  # the errors first
-        assert len(table) == len(dataset.read(Path("data/splits/test.parquet")))
+        assert len(table) == len(parquet.read(Path("data/splits/test.parquet")))
         if run in ("intent-full", "joint-full"):
             assert report[best] == pytest.approx(sum(right) / len(right), abs=1e-6)
 
@@ -151,7 +155,7 @@ def test_the_chain_from_download_to_summary(project):
 def test_what_writes_and_filters_sees_the_few_alone(project, monkeypatch):
     prepare("download", "convert", "split", "fetch_encoder")
     trained, learned = [], []
-    train, scratch = training.train, language_model.scratch
+    train, scratch = trainer.train, language_model.scratch
 
     def spy(task, options, model, tokenizer, rows, validation_rows, checkpoints):
         trained.append(({row["id"] for row in rows}, validation_rows))
@@ -165,7 +169,7 @@ def test_what_writes_and_filters_sees_the_few_alone(project, monkeypatch):
     assert of_decoder == few
     assert none == []
     assert all(name.startswith("written/") for name in both - few)
-    texts = {row["text"] for row in dataset.read(Path("data/splits/train.parquet")) if row["id"] in few}
+    texts = {row["text"] for row in parquet.read(Path("data/splits/train.parquet")) if row["id"] in few}
     assert set(learned[0]) == texts
     with pytest.raises(InputError, match="size 0: how many utterances"):
         augment.augment("0")
@@ -197,7 +201,7 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         seeds = json.loads(Path(f"metrics/on_demand/repeat-{run}.json").read_text(encoding="utf-8"))["seeds"]
         assert [seed["seed"] for seed in seeds] == [14, 15]
     joint = [json.loads(Path("metrics/joint-full.json").read_text(encoding="utf-8")), *seeds]
-    test_rows = dataset.read(Path("data/splits/test.parquet"))
+    test_rows = parquet.read(Path("data/splits/test.parquet"))
     assert 1 - len(seeds[0]["wrong"]) / len(test_rows) == pytest.approx(seeds[0]["frame_accuracy"], abs=1e-6)
 
     assert_one_line_error(run_stage("stages.few_shot", "10"), "train_AddToPlaylist.json", "data.source: snips")
@@ -341,10 +345,10 @@ def test_an_option_of_another_task_is_refused(project):
 
 def test_a_slot_outside_its_text(project):
     prepare("download", "convert", "split", "fetch_encoder")
-    rows = dataset.read(Path("data/splits/train.parquet"))
+    rows = parquet.read(Path("data/splits/train.parquet"))
     victim = next(row for row in rows if row["slots"])
     victim["slots"][0]["end"] = len(victim["text"]) + 3
-    dataset.write(rows, Path("data/splits/train.parquet"))
+    parquet.write(rows, Path("data/splits/train.parquet"))
     assert_one_line_error(
         run_stage("stages.finetune", "qa-full"), "train.parquet", victim["id"], "do not lie in its text"
     )

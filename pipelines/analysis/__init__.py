@@ -1,0 +1,1 @@
+"""Looking into models: attention heads, BERT beside GPT-2."""

@@ -1,0 +1,56 @@
+"""The quality report: sizes, labels, and what is odd in the files."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from pipelines.data.utterances import Utterance
+from pipelines.data.words import words
+
+# quirk -> what was done about it; the counts beside it come from pipelines.corpus.snips
+TREATMENT = {
+    "surrogate_pairs": "UTF-16 surrogates written into UTF-8 (CESU-8): joined to the one character that they mean",
+    "newline_chunks": "each run of white space became one space",
+    "double_space": "each run of white space became one space",
+    "outer_space": "stripped from the utterance",
+    "non_ascii_chunks": "kept as they are",
+    "slot_outer_space": "the span was shrunk to the value",
+    "slot_edge_inside_word": "the span was kept; a word is tagged by the slot that holds its first character",
+    "same_slot_twice": "both kept; a question about such a slot has several right answers",
+    "repeated_training_texts": "kept (copies beyond the first, case ignored); protocol random keeps them on one side",
+    "texts_in_both_files": "kept (distinct texts, case ignored); overlaps are counted in metrics/split.json",
+    "words_without_piece": "kept (BERT's normalizer leaves nothing of the word); tagged O, or as the slot around it",
+}
+
+
+def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]:
+    """The quality report: sizes, labels, and each quirk of the files with its count and treatment."""
+    from tokenizers.normalizers import BertNormalizer
+
+    texts = {part: [row["text"].lower() for row in rows] for part, rows in _by_part(utterances).items()}
+    train = texts["train_full"]
+    normalizer = BertNormalizer()
+    counts = quirks | Counter(
+        repeated_training_texts=len(train) - len(set(train)),
+        texts_in_both_files=len(set(train) & set(texts["validate"])),
+        words_without_piece=sum(
+            not normalizer.normalize_str(row["text"][start:end]).strip()
+            for row in utterances
+            for start, end in words(row["text"])
+        ),
+    )
+    return {
+        "utterances": {part: len(rows) for part, rows in texts.items()},
+        "intents": len({row["intent"] for row in utterances}),
+        "slot_labels": len({slot["label"] for row in utterances for slot in row["slots"]}),
+        "slots": sum(len(row["slots"]) for row in utterances),
+        "quirks": [
+            {"quirk": name, "count": counts[name], "treatment": treatment} for name, treatment in TREATMENT.items()
+        ],
+    }
+
+
+def _by_part(utterances: list[Utterance]) -> dict[str, list[Utterance]]:
+    parts: dict[str, list[Utterance]] = defaultdict(list)
+    for row in utterances:
+        parts[row["id"].split("/")[0]].append(row)
+    return parts

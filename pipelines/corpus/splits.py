@@ -1,0 +1,104 @@
+"""How the corpus becomes train, validation and test: three protocols, and what overlaps."""
+
+from typing import Any
+
+from pipelines.core.errors import InputError
+from pipelines.corpus.options import Split
+from pipelines.data.drawing import draw, same_text
+from pipelines.data.utterances import Utterance
+
+PARTS = ("train_full", "validate")  # of a corpus
+SPLITS = ("train", "validation", "test")
+
+
+def split(
+    rows: dict[str, list[Utterance]], options: Split, test_positions: dict[str, list[int]]
+) -> dict[str, list[Utterance]]:
+    """Train, validation and test by `options.protocol`.
+
+    Args:
+        rows: the utterances by part, `train_full` and `validate`.
+        options: the block `split` of params.yaml.
+        test_positions: intent -> zero-based positions in its training file; the test part of `literature`.
+
+    Raises:
+        InputError: there are too few utterances for what `options` asks.
+    """
+    parts = {
+        "literature": lambda: _literature(rows, test_positions),
+        "official": lambda: _official(rows, options),
+        "random": lambda: _random(rows, options),
+    }[options.protocol]()
+    if options.per_intent is not None:
+        kept = draw(parts["train"], options.per_intent, options.seed, "split.per_intent")
+        parts["train"] = [row for row in parts["train"] if row["id"] in kept]
+    return parts
+
+
+def overlaps(parts: dict[str, list[Utterance]]) -> dict[str, Any]:
+    """Sizes of the parts, and how many texts of validation and test also stand in train (see `same_text`)."""
+    train = {same_text(row["text"]) for row in parts["train"]}
+    report: dict[str, Any] = {name: len(parts[name]) for name in SPLITS}
+    for name in ("validation", "test"):
+        report[f"{name}_texts_in_train"] = sum(same_text(row["text"]) in train for row in parts[name])
+    return report
+
+
+def _literature(rows: dict[str, list[Utterance]], positions: dict[str, list[int]]) -> dict[str, list[Utterance]]:
+    test = {f"train_full/{intent}/{position:04}" for intent, places in positions.items() for position in places}
+    missing = sorted(test - {row["id"] for row in rows["train_full"]})
+    if missing:
+        raise InputError(
+            f"split.protocol literature: {len(missing)} test utterances are not in the corpus, {missing[0]} first; "
+            "too few utterances: use the whole corpus or another protocol"
+        )
+    return {
+        "train": [row for row in rows["train_full"] if row["id"] not in test],
+        "validation": rows["validate"],
+        "test": [row for row in rows["train_full"] if row["id"] in test],
+    }
+
+
+def _official(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[Utterance]]:
+    drawn = draw(rows["train_full"], options.validation_per_intent, options.seed, "split.validation_per_intent")
+    left = [row for row in rows["train_full"] if row["id"] not in drawn]
+    _need_every_intent(left, rows["train_full"], "split.validation_per_intent")
+    return {
+        "train": left,
+        "validation": [row for row in rows["train_full"] if row["id"] in drawn],
+        "test": rows["validate"],
+    }
+
+
+def _random(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[Utterance]]:
+    """Stratified over everything. Texts are drawn, not rows, so that copies of a text stay on one side."""
+    from sklearn.model_selection import train_test_split
+
+    everything = rows["train_full"] + rows["validate"]
+    intent_of = {same_text(row["text"]): row["intent"] for row in reversed(everything)}
+    texts = sorted(intent_of)
+    try:
+        rest, test = train_test_split(
+            texts,
+            test_size=options.test_share,
+            stratify=[intent_of[text] for text in texts],
+            random_state=options.seed,
+        )
+        train, validation = train_test_split(
+            rest,
+            test_size=options.validation_share / (1 - options.test_share),
+            stratify=[intent_of[text] for text in rest],
+            random_state=options.seed,
+        )
+    except ValueError as error:
+        raise InputError(
+            f"split.test_share, split.validation_share: too few utterances for these shares ({error}); change them"
+        ) from None
+    side = {"train": set(train), "validation": set(validation), "test": set(test)}
+    return {name: [row for row in everything if same_text(row["text"]) in side[name]] for name in SPLITS}
+
+
+def _need_every_intent(left: list[Utterance], rows: list[Utterance], key: str) -> None:
+    lost = {row["intent"] for row in rows} - {row["intent"] for row in left}
+    if lost:
+        raise InputError(f"{key}: too few utterances: none left to train {', '.join(sorted(lost))}; lower this key")

@@ -1,0 +1,1 @@
+"""Utterances: their shape, words, Parquet files, and drawing some by seed."""

@@ -1,0 +1,1 @@
+"""Models as they are used: loading, inference, and what a task is."""

@@ -1,0 +1,32 @@
+"""How a run is trained: its block of params.yaml, to which each task adds its own options."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.core.blocks import Block, Seed
+
+
+class Run(Block):
+    """One training run. Defaults stand here so that a new run needs to name only what it changes."""
+
+    task: str
+    mode: Literal["full", "head"]
+    epochs: int = Field(default=6, gt=0)
+    batch_size: int = Field(default=32, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine"] = "linear"
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    seed: Seed = 13
+
+
+class Card(Block):
+    """What a model card says of a task: the hub's tag (none where no tag fits), and how the model is loaded."""
+
+    tag: str | None
+    auto_class: str
+    module: str = "transformers"
+    where: str = "; test figures stand in `metrics/{run}.json`"  # where more figures are

@@ -1,0 +1,103 @@
+"""Figures that are measured on demand: what each was made from, and whether that is what params and code are now.
+
+`made_from` holds parsed options with their defaults filled in, the seeds of draws, and a sum over the code of all
+modules that trained and measured. A figure whose `made_from` is another is shown as older, or left out with a word.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipelines.core.blocks import Block, Seed, validated
+from pipelines.core.errors import InputError
+from pipelines.core.provenance import code_of
+from pipelines.models import task as tasks
+from pipelines.models.options import Run
+
+Seeds = Annotated[list[Seed], Field(min_length=1)]
+CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of them train and predict with
+
+
+class Drawn(Block):
+    """What a size of the few-shot benchmark draws: utterances per intent, None for all, and how often."""
+
+    per_intent: int | None = Field(gt=0)
+    draws: int = Field(gt=0)
+
+
+def few_shot_size(block: Any, path: str) -> tuple[Drawn, Run]:
+    """One size of the few-shot benchmark, at `path` in params.yaml: what it draws, and the options of its task.
+
+    Raises:
+        InputError: a key is unknown, missing or out of range, or the task is not one that finds slots.
+    """
+    if not isinstance(block, dict) or block.get("task") not in ("slots", "joint"):
+        raise InputError(f"params.yaml: {path}.task: expected slots or joint; mend this key")
+    drawn = {key: value for key, value in block.items() if key in Drawn.model_fields}
+    rest = {key: value for key, value in block.items() if key not in Drawn.model_fields}
+    return validated(Drawn, drawn, path), tasks.options(rest, path)
+
+
+def made_from_run(options: Run, start: str, encoder: dict[str, Any], split: dict[str, Any]) -> dict[str, Any]:
+    """What `repeat` measures: all that a run is made from but its seed."""
+    settings = options.model_dump(exclude={"seed"}) | {"finetune_from": start}
+    return _made_from(settings, [options.task], encoder=encoder, split=split)
+
+
+def made_from_size(drawn: Drawn, options: Run, encoder: dict[str, Any]) -> dict[str, Any]:
+    """What `few_shot` measures; its seed draws the utterances, so it counts."""
+    return _made_from(options.model_dump() | drawn.model_dump(), [options.task], encoder=encoder)
+
+
+def made_from_augment(
+    options: Block, settings: dict[str, Any], encoder: dict[str, Any], split: dict[str, Any], code: tuple[str, ...]
+) -> dict[str, Any]:
+    """What `augment` measures, with further `settings` and `code`; its seed draws the few, so it counts."""
+    settings = options.model_dump(exclude={"run"}) | settings
+    return _made_from(settings, ["intent"], code, encoder=encoder, split=split)
+
+
+def _made_from(
+    settings: dict[str, Any], names: list[str], code: tuple[str, ...] = (), **others: dict[str, Any]
+) -> dict[str, Any]:
+    modules = (*CODE, *code, *(f"pipelines.tasks.{name}.task" for name in names))
+    return {"options": settings | others, "code": code_of(*modules)}
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """A report that was measured on demand, None if it never was.
+
+    Raises:
+        InputError: the file is broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))[0]
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: {error}; restore it with git checkout, or measure it anew") from None
+
+
+def difference(report: dict[str, Any], source: str, made_from: dict[str, Any]) -> str:
+    """How a report was made otherwise than now, in words; empty where it was made from the same."""
+    if report["source"] != source:
+        return f"measured on {report['source']}"
+    old, new = report.get("made_from", {}), made_from
+    if not isinstance(old.get("options"), dict):
+        return "measured before options and code were kept with it"
+    flat = [_flat(one["options"]) for one in (old, new)]
+    for key in sorted(set(flat[0]) | set(flat[1])):
+        before, now = (one.get(key, "(not set)") for one in flat)
+        if before != now:
+            return f"measured with {key} {before}, now {now}"
+    return "" if old.get("code") == new["code"] else "measured with older code"
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        key: leaf for name, inner in value.items() for key, leaf in _flat(inner, f"{path}.{name}".strip(".")).items()
+    }

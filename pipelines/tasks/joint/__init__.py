@@ -1,0 +1,27 @@
+"""Joint frames: intent and slots at once. Its options and what its card says; the functions stand in `task`."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipelines.models.options import Card, Run
+
+
+class Options(Run):
+    """A run of this task."""
+
+    task: Literal["joint"] = "joint"
+    head: Literal["linear", "crf"] = "linear"
+    slot_loss_weight: float = Field(default=0.5, gt=0, lt=1)
+    slot_dropout: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _nothing_hidden_from_a_frozen_encoder(self) -> "Options":
+        if self.mode == "head" and self.slot_dropout:
+            raise ValueError("slot_dropout needs mode full: the outputs of a frozen encoder are computed once")
+        return self
+
+
+# no tag of the hub fits: loaded as a plain token classifier it would get a random head
+CARD = Card(tag=None, auto_class="JointBert", module="pipelines.tasks.joint.model")

@@ -1,0 +1,102 @@
+"""JointBERT (Chen et al. 2019, arXiv:1902.10909): intent and slots from one encoder."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from torchcrf import CRF
+from transformers import BertModel, BertPreTrainedModel
+from transformers.utils import ModelOutput
+
+
+@dataclass
+class JointOutput(ModelOutput):
+    """`loss` (scalar), `intent_logits` (batch, intents), `slot_logits` (batch, pieces, tags)."""
+
+    loss: torch.Tensor | None = None
+    intent_logits: torch.Tensor | None = None
+    slot_logits: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What training optimises; no part of the model, and in no config.
+
+    `slot_loss_weight` is the share of the slot loss in the sum of both. `slot_dropout` is the share of the words in
+    slots whose first token is hidden behind `mask_token_id`, so that a slot is also known by what stands around it.
+    """
+
+    slot_loss_weight: float = 0.5
+    slot_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    mask_token_id: int | None = None
+
+
+class JointBert(BertPreTrainedModel):
+    """A linear layer for the intent on the pooled `[CLS]`, and one for the slots on every piece.
+
+    The config names the labels, `intents` and `tags`, and `head`: `crf` adds a conditional random field (Lafferty et
+    al. 2001) over the first tokens of the words. `objective` is set for training.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.objective = Objective()
+        self.bert = BertModel(config)
+        self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
+        self.intent_classifier = torch.nn.Linear(config.hidden_size, len(config.intents))
+        self.slot_classifier = torch.nn.Linear(config.hidden_size, len(config.tags))
+        self.crf = CRF(len(config.tags), batch_first=True) if config.head == "crf" else None
+        self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, CRF):
+            module.reset_parameters()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        intent_labels: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+    ) -> JointOutput:
+        """Logits, and with labels the weighted sum of both losses.
+
+        Args:
+            input_ids: (batch, pieces); `attention_mask`, `token_type_ids` and tag ids `labels` alike, -100 left out.
+            intent_labels: (batch,) intent ids.
+        """
+        if self.training and self.objective.slot_dropout and input_ids is not None and labels is not None:
+            hidden_pieces = (labels > 0) & (
+                torch.rand(labels.shape, device=labels.device) < self.objective.slot_dropout
+            )
+            input_ids = input_ids.masked_fill(hidden_pieces, self.objective.mask_token_id)
+        hidden = self.bert(
+            input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, inputs_embeds=inputs_embeds
+        )
+        intent_logits = self.intent_classifier(self.dropout(hidden.pooler_output))
+        slot_logits = self.slot_classifier(self.dropout(hidden.last_hidden_state))
+        loss = None
+        if intent_labels is not None and labels is not None:
+            weight = self.objective.slot_loss_weight
+            smoothing = self.objective.label_smoothing if self.training else 0.0
+            intent_loss = cross_entropy(intent_logits, intent_labels, label_smoothing=smoothing)
+            slot_loss = self._slot_loss(slot_logits, labels, smoothing)
+            loss = (1 - weight) * intent_loss + weight * slot_loss
+        return JointOutput(loss=loss, intent_logits=intent_logits, slot_logits=slot_logits)
+
+    def _slot_loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Mean over the labelled pieces: cross entropy, or the negative log likelihood of whole paths."""
+        if self.crf is None:
+            return cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
+        known = labels != -100
+        scores = pad_sequence([row[at] for row, at in zip(logits.float(), known, strict=True)], batch_first=True)
+        tags = pad_sequence([row[at] for row, at in zip(labels, known, strict=True)], batch_first=True)
+        lengths = known.sum(dim=1, keepdim=True)
+        mask = torch.arange(tags.shape[1], device=tags.device) < lengths
+        return -self.crf(scores, tags, mask=mask, reduction="token_mean")

@@ -1,0 +1,101 @@
+"""Joint frames: intent and slots on one encoder (Chen et al. 2019), measured by whole frames."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.data.utterances import Utterance
+from pipelines.labels import metrics, tagging
+from pipelines.models import loading
+from pipelines.models.inference import likeliest
+from pipelines.models.task import Task
+from pipelines.tasks.joint import Options
+from pipelines.tasks.joint.model import JointBert, Objective
+
+
+def build(base: Path, rows: list[Utterance], options: Options) -> Any:
+    """A joint model over the intents and the tags of `rows` on the encoder in `base`."""
+    intents = sorted({row["intent"] for row in rows})
+    model = loading.load_model(JointBert, base, intents=intents, tags=tagging.tag_names(rows), head=options.head)
+    model.objective = Objective(
+        slot_loss_weight=options.slot_loss_weight,
+        slot_dropout=options.slot_dropout,
+        label_smoothing=options.label_smoothing,
+        mask_token_id=loading.load_tokenizer(base).mask_token_id,
+    )
+    return model
+
+
+def encode(
+    rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
+) -> list[dict[str, Any]]:
+    """As `tagging.encode`, with the intent id under `intent_labels` where the row has an intent that the model knows."""
+    features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
+    for feature, row in zip(features, rows, strict=True):
+        if row.get("intent") in model.config.intents:
+            feature["intent_labels"] = model.config.intents.index(row["intent"])
+    return features
+
+
+def decode(
+    logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance], model: Any
+) -> list[dict[str, Any]]:
+    """Logits (intents,) and (pieces, tags) of each row -> `intent`, its probability `score`, and `slots`."""
+    intent_logits, slot_logits = map(list, zip(*logits, strict=True))
+    intents = likeliest(intent_logits, model.config.intents)
+    filled = tagging.decode(slot_logits, features, rows, model.config.tags, _chain(model))
+    return [{"intent": name, "score": share} | of for (name, share), of in zip(intents, filled, strict=True)]
+
+
+def _chain(model: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Scores of the CRF as `tagging.decode` takes them, None without one."""
+    if model.crf is None:
+        return None
+    parts = (model.crf.transitions, model.crf.start_transitions, model.crf.end_transitions)
+    steps, starts, ends = (part.detach().cpu().double().numpy() for part in parts)
+    return np.vstack([steps, starts]), ends
+
+
+def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:
+    """`intent_accuracy`, `slot_f1`, `frame_accuracy` (intent and all slots right), and the details of both tasks."""
+    of_intent = metrics.classification([row["intent"] for row in rows], [p["intent"] for p in predictions])
+    of_slots = tagging.score(predictions, rows)
+    right = sum(is_right(prediction, row) for prediction, row in zip(predictions, rows, strict=True))
+    return {
+        "intent_accuracy": of_intent["accuracy"],
+        "slot_f1": of_slots["f1"],
+        "slot_precision": of_slots["precision"],
+        "slot_recall": of_slots["recall"],
+        "frame_accuracy": right / len(rows),
+        "per_intent": of_intent["per_class"],
+        "per_slot": of_slots["per_slot"],
+    }
+
+
+def is_right(prediction: dict[str, Any], row: Utterance) -> bool:
+    """Whether the whole frame is right."""
+    return prediction["intent"] == row["intent"] and tagging.is_right(prediction, row)
+
+
+def plots(predictions: list[dict[str, Any]], rows: list[Utterance]) -> list[dict[str, str]]:
+    """Pairs of actual and predicted intent."""
+    return [
+        {"actual": row["intent"], "predicted": prediction["intent"]}
+        for row, prediction in zip(rows, predictions, strict=True)
+    ]
+
+
+TASK = Task(
+    name="joint",
+    auto_class=JointBert,
+    best="frame_accuracy",
+    outputs={"intent_logits": False, "slot_logits": True},
+    labels={"intent_labels": None, "labels": tagging.IGNORED},
+    build=build,
+    encode=encode,
+    decode=decode,
+    score=score,
+    is_right=is_right,
+    plots=plots,
+)

@@ -1,0 +1,14 @@
+"""Slots: token classification. Its options and what its card says; the functions stand in `task`."""
+
+from typing import Literal
+
+from pipelines.models.options import Card, Run
+
+
+class Options(Run):
+    """A run of this task."""
+
+    task: Literal["slots"] = "slots"
+
+
+CARD = Card(tag="token-classification", auto_class="AutoModelForTokenClassification")

@@ -1,0 +1,58 @@
+"""Where an unfinished training lies: a folder keyed by all that goes into it, locked while it is used.
+
+No run deletes the folder of another key, as it may belong to an experiment beside it; `make clean` does.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.core.provenance import code_of
+
+ROOT = "SNIPS_CHECKPOINTS"  # environment variable: several clones and experiments can share a folder
+
+
+def keyed(name: str, parts: list[str], files: list[Path], modules: list[str]) -> Path:
+    """Folder of the training `name`, for these options in words, the bytes of these files and the code of modules."""
+    key = hashlib.sha256("\n".join(parts).encode())
+    for path in sorted(files):
+        key.update(f"\n{path.name}\n".encode())
+        key.update(path.read_bytes())
+    key.update(code_of(*modules).encode())
+    return Path(os.environ.get(ROOT, ".checkpoints")) / f"{name}.{key.hexdigest()[:16]}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """Hold `folder` alone, made where it is not there; waits, and says so, while another training holds it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: another training of the same run is using it; waiting", file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if folder.is_dir() and os.fstat(handle).st_ino == folder.stat().st_ino:
+            break  # not taken away by the one that held it
+        os.close(handle)
+    try:
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def newest(folder: Path) -> str | None:
+    """The newest complete checkpoint in `folder`, or None. Trainer writes trainer_state.json last."""
+    complete = []
+    for state in folder.glob("checkpoint-*/trainer_state.json"):
+        try:
+            complete.append((json.loads(state.read_text(encoding="utf-8"))["global_step"], str(state.parent)))
+        except (ValueError, KeyError):
+            continue  # cut off while it was written
+    return max(complete)[1] if complete else None

@@ -1,0 +1,1 @@
+"""What written utterances are worth."""

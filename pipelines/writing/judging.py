@@ -1,0 +1,125 @@
+"""Measure what was written: does it say its intent, is it new, is it varied? Beside real utterances and n-grams."""
+
+from collections import defaultdict
+from statistics import mean
+from typing import Any
+
+from pydantic import Field
+
+from pipelines.core.blocks import Block, RunName
+from pipelines.data.utterances import Utterance
+from pipelines.decoder.options import Strategies
+from pipelines.models import inference
+from pipelines.models.task import Task
+from pipelines.writing import diversity
+
+
+class Options(Block):
+    """The n-gram model that the decoder is set beside, and the runs that judge."""
+
+    ngram_order: int = Field(gt=1)
+    intent: RunName
+    slots: RunName
+
+
+COLUMNS = {  # heading -> its key and how it is shown
+    "recognised": ("intent_recognised", ".3f"),
+    "novel": ("novel", ".3f"),
+    "distinct-1": ("distinct_1", ".3f"),
+    "distinct-2": ("distinct_2", ".3f"),
+    "self-BLEU": ("self_bleu", ".1f"),
+    "copied": ("copied_run", ".1f"),
+    "slots": ("slots_found", ".3f"),
+    "words": ("words", ".1f"),
+    "empty": ("empty", "d"),
+}
+
+
+class Judge:
+    """Two tuned models, of intents and of slots, that say what a text means; either can be missing (None)."""
+
+    def __init__(self, models: dict[Task, tuple[Any, Any] | None]) -> None:
+        self.models = models
+
+    def predictions(self, rows: list[Utterance]) -> list[list[dict[str, Any]] | None]:
+        """What each of the models says of each row, whose labels they do not see; None of a missing one."""
+        bare = [{"text": row["text"]} for row in rows]
+        return [
+            None if parts is None else inference.predictions(task, *parts, bare) if rows else []
+            for task, parts in self.models.items()
+        ]
+
+    def scores(self, rows: list[Utterance]) -> dict[str, float | None]:
+        """How far the judges can be trusted: the metric of each task on labelled rows."""
+        keys = ("judge_intent_accuracy", "judge_slot_f1")
+        return {
+            key: None if said is None else task.score(said, rows)[task.best]
+            for key, task, said in zip(keys, self.models, self.predictions(rows), strict=True)
+        }
+
+
+def measure(samples: list[dict[str, Any]], known: diversity.Known, judge: Judge) -> dict[str, float]:
+    """Figures of a set of utterances that were asked for by intent; an empty one counts as not right and not new.
+
+    Args:
+        samples: rows with `text` and the `intent` that was asked for.
+        known: the training texts, as they are before values are swapped.
+
+    Returns:
+        `samples` and `empty` (counts); `intent_recognised`, `novel`, `slots_found` (shares: the judge sees the intent;
+        not in the training texts; the judge finds a slot); `distinct_1`, `distinct_2` (shares, see
+        `diversity.distinct`); `self_bleu` (points, mean within the intents); `copied_run` and `words` (words, means).
+    """
+    whole = [sample for sample in samples if sample["text"]]
+    of_intent, of_slots = judge.predictions(whole)
+    by_intent = defaultdict(list)
+    for sample in samples:
+        by_intent[sample["intent"]].append(sample["text"])
+    texts = [sample["text"] for sample in whole]
+    return {
+        "samples": len(samples),
+        "empty": len(samples) - len(whole),
+        "intent_recognised": _share(
+            of_intent and [said["intent"] == sample["intent"] for said, sample in zip(of_intent, whole, strict=True)],
+            samples,
+        ),
+        "novel": sum(text not in known for text in texts) / len(samples),
+        "slots_found": _share(of_slots and [bool(said["slots"]) for said in of_slots], samples),
+        "distinct_1": diversity.distinct(texts, 1),
+        "distinct_2": diversity.distinct(texts, 2),
+        "self_bleu": mean(diversity.self_bleu(group) for group in by_intent.values()),
+        "copied_run": sum(known.copied_run(text) for text in texts) / len(samples),
+        "words": sum(len(text.split()) for text in texts) / len(samples),
+    }
+
+
+def _share(found: list[bool] | None, samples: list[dict[str, Any]]) -> float | None:
+    """Share of the samples that were found to be so, None where there is no model to tell."""
+    return None if found is None else sum(found) / len(samples)
+
+
+def table(report: dict[str, Any]) -> str:
+    """Markdown table of metrics/generation.json: real utterances, n-grams, then each strategy."""
+    rows = {"real utterances": report["real"], "n-grams": report["ngram"]}
+    rows |= {name: report["strategies"][name] for name in Strategies.model_fields if name in report["strategies"]}
+    lines = [f"| | {' | '.join(COLUMNS)} |", "| --- " + "| ---: " * len(COLUMNS) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(_cell(row[key], form) for key, form in COLUMNS.values())} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def perplexity_table(report: dict[str, Any]) -> str:
+    """Markdown table of metrics/generation.json: how well decoder and n-grams predict validation."""
+    case = ", lower case" if report["lowercase"] else ""
+    rows = {f"GPT-2{case}": report, f"n-grams{case}": report["ngram"]}
+    lines = ["| | perplexity per word | bits per byte |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {name} | {row['perplexity_per_word']:.1f} | {row['bits_per_byte']:.3f} |" for name, row in rows.items()
+    ]
+    return "\n".join(lines)

