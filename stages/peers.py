@@ -161,7 +161,7 @@ def _few_shot(source: str) -> tuple[dict[str, dict[str, float]], dict[str, str]]
 def _augmented(source: str) -> list[dict[str, Any]]:
     """What `augment` measured last on this data at each size, fewest utterances first; `older` where made otherwise."""
     options = blocks.load("augment", augmentation.Options)
-    settings: dict[str, Any] = {key: blocks.load(key, Any) for key in ("decoder.name", "generate.max_new_tokens")}
+    settings: dict[str, Any] = {of: blocks.load(of, Any) for of in ("decoder.name", "generate.max_new_tokens")}
     settings["decoder.scratch"] = blocks.load("decoder.scratch", Scratch).model_dump()
     encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
     made_from = on_demand.made_from_augment(options, settings, encoder, split, augmentation.CODE)

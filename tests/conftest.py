@@ -1,5 +1,6 @@
 """A 2-layer BERT made on the spot, and a project folder of its own for tests that run stages."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 # where a person's real SNIPS lies; tests that need the real files are skipped elsewhere
 MIRROR = Path(os.environ.get("SNIPS_MIRROR", "nowhere")).resolve()
 needs_snips = pytest.mark.skipif(not MIRROR.is_dir(), reason="SNIPS_MIRROR names no folder with the SNIPS files")
+
+INTENTS = tuple(sorted(path.name for path in (ROOT / "data/sample").iterdir() if path.is_dir()))
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -74,7 +77,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
             run["epochs"] = 1
         content["decoder"]["scratch"] |= {"vocab_size": 400, "n_embd": 32, "n_layer": 2, "n_head": 2}
-        content["generate"] |= {"n": 3, "max_new_pieces": 12}
+        content["generate"] |= {"n": 3, "max_new_tokens": 12}
         content["generate"]["strategies"]["beam"] = 3
         content["augment"] |= {"draws": 1, "samples": 5, "sure": 0.01}
         for run in (
@@ -93,6 +96,12 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
             run["epochs"] = 1
 
     edit_params(change)
+
+
+def read_details(path: Path | str) -> dict:
+    """The content of a details file: a list of one, which DVC takes no metrics from."""
+    (details,) = json.loads(Path(path).read_text(encoding="utf-8"))
+    return details
 
 
 def edit_params(change) -> None:

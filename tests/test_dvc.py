@@ -4,69 +4,74 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pipelines.lessons.common import materials as lessons
+from pipelines.models import task as tasks
 from tests.conftest import ROOT, edit_params
+from tests.graph import covers, modules, params_read, stage_runs, under
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 RUNS = PARAMS["finetune"]
-# the registry imports the tasks by name: stage -> those that it may run
-TASKS = {
-    "finetune": ("intent", "slots", "qa", "joint"),
-    "evaluate": ("intent", "slots", "qa", "joint"),
-    "few_shot": ("slots", "joint"),
-    "repeat": ("intent", "slots", "qa", "joint"),
-}
-LESSONS = [f"pipelines/lessons/{name}.py" for name in lessons.NAMES]
-# what stages read beside modules and data
-OTHERS = {name: ["pipelines/tasks/questions.yaml"] for name in ("finetune", "repeat")}
-OTHERS["lesson"] = ["pipelines/lessons/vendor"]
 
 
-def imported(path: Path, found: set[str]) -> set[str]:
-    """Project modules that `path` imports, directly or not, as file names relative to the project."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            for file in (ROOT / (name.replace(".", "/") + ".py"), ROOT / name.replace(".", "/") / "__init__.py"):
-                relative = str(file.relative_to(ROOT))
-                if file.is_file() and relative not in found and file.read_text(encoding="utf-8").count("\n") > 1:
-                    found.add(relative)
-                    imported(file, found)
-    return found
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory):
+    return stage_runs(tmp_path_factory.mktemp("graph"))
 
 
-@pytest.mark.parametrize("name", DVC["stages"])
-def test_every_imported_module_is_a_dependency(name):
-    stage = DVC["stages"][name]
-    body = stage.get("do", stage)
-    script = body["cmd"].split()[2].replace(".", "/") + ".py"
-    deps = [dep for dep in body["deps"] if dep.endswith(".py")]
-    expected = imported(ROOT / script, {script})
-    data = [dep for dep in body["deps"] if dep.startswith("pipelines/") and not dep.endswith(".py")]
-    assert data == OTHERS.get(name, [])
-    for task in TASKS.get(name, ()):
-        path = f"pipelines/tasks/{task}.py"
-        expected |= imported(ROOT / path, {path})
-    if name in ("finetune", "evaluate"):  # these have a block of params, which names the one task
-        expected -= {f"pipelines/tasks/{task}.py" for task in TASKS[name]}
-        expected.add("pipelines/tasks/${item.task}.py")
-    if name == "lesson":
-        for path in LESSONS:
-            expected |= imported(ROOT / path, {path})
-        expected = expected - set(LESSONS) | {"pipelines/lessons/${key}.py"}
-    assert set(deps) == expected
-    assert deps == sorted(deps, key=lambda dep: dep.replace("${", "zz"))
+def test_every_import_lies_under_a_dependency_and_every_code_dependency_holds_an_import(resolved):
+    for run in resolved.values():
+        imports = modules(run)
+        assert [path for path in sorted(imports) if not any(under(path, dep) for dep in run.code)] == [], run.name
+        assert [dep for dep in run.code if not any(under(path, dep) for path in imports)] == [], run.name
+
+
+def test_every_param_that_a_stage_reads_is_declared_and_every_declared_one_read(resolved):
+    for run in resolved.values():
+        read = params_read(run)
+        assert [path for path in sorted(read) if not any(covers(one, path) for one in run.params)] == [], run.name
+        of_deps = set(re.findall(r"\$\{([\w.]+)\}", str(DVC["stages"][run.name.partition("@")[0]])))
+        known = read | {path for path in of_deps if not path.startswith(("key", "item"))}
+        unread = [one for one in run.params if not any(covers(one, path) or covers(path, one) for path in known)]
+        assert unread == [], run.name
+
+
+def test_nothing_but_a_stage_asks_for_params():
+    allowed = {"core/blocks.py", "models/task.py", "cli.py"}  # the loader; a run's block by its task; people's command
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        if path.relative_to(ROOT / "pipelines").as_posix() not in allowed:
+            calls = [
+                node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+            ]
+            assert not {"blocks.load", "blocks.raw", "task.run_options"} & {ast.unparse(call.func) for call in calls}, (
+                path
+            )
+
+
+def test_every_section_of_params_is_read_by_a_stage(resolved):
+    declared = {path.split(".")[0] for run in resolved.values() for path in run.params}
+    others = {"repeat", "few_shot"}  # their lists of what to measure are for dvc.yaml
+    assert set(PARAMS) - declared - others == set()
+
+
+def test_an_edit_re_runs_what_it_concerns(resolved):
+    def those(path, kind):
+        return {
+            run.key for run in resolved.values() if run.name.startswith(kind) and any(under(path, d) for d in run.code)
+        }
+
+    assert those("pipelines/tasks/qa/questions.yaml", "finetune@") == {run for run in RUNS if RUNS[run]["task"] == "qa"}
+    assert those("pipelines/tasks/joint/model.py", "finetune@") == {"joint-full"}
+    assert those("pipelines/lessons/attention.py", "lesson@") == {"attention"}
+    assert those("pipelines/analysis/heads.py", "lesson@") == {"attention"}
+    for path in ("pipelines/corpus/splits.py", "pipelines/fetching/base_models.py", "pipelines/reports/peers.py"):
+        assert those(path, "finetune@") == set(), path
 
 
 def test_every_stage_is_described_and_keeps_the_run_cache():
@@ -97,63 +102,87 @@ def ran(output: str) -> list[str]:
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
 
 
+def commit() -> None:
+    subprocess.run(["git", "add", "-A"], check=True)
+    subprocess.run(["git", "commit", "-qm", "next"], check=True)
+
+
 KEPT = ["intent-full", "slots-full", "slots-head", "qa-full", "joint-full"]  # the others take the same way
+LEARNED = {"tokenization", "monitor", "embeddings"}
 
 
 @pytest.fixture
 def repository(project):
     def keep_some(content):
         content["finetune"] = {run: content["finetune"][run] for run in KEPT}
-        content["lessons"] = {name: content["lessons"][name] for name in ("tokenization", "monitor")}
+        content["lessons"]["transfer"]["sizes"] = {"10": content["lessons"]["transfer"]["sizes"]["10"]}
 
     edit_params(keep_some)
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    pipeline = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))
+    lesson = pipeline["stages"]["lesson"]
+    lesson["foreach"] = {name: lesson["foreach"][name] for name in lesson["foreach"] if name in LEARNED}
+    Path("dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
     for name, value in (("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.org")):
         os.environ[name] = os.environ[name.replace("AUTHOR", "COMMITTER")] = value
     subprocess.run(["git", "init", "-q"], check=True)
     dvc("init", "-q")
     dvc("config", "core.analytics", "false")
-    Path(".gitignore").write_text("__pycache__/\n/.checkpoints/\n")
-    subprocess.run(["git", "add", "-A"], check=True)
-    subprocess.run([*git, "commit", "-qm", "start"], check=True)
+    Path(".gitignore").write_text("__pycache__/\n/.checkpoints/\n/data/monitor/\n")
+    commit()
     return project
 
 
 def test_the_whole_line_as_a_dvc_user_works(repository):
-    def commit():
-        subprocess.run(["git", "add", "-A"], check=True)
-        subprocess.run(["git", "commit", "-qm", "next"], check=True)
-
     output = dvc("repro")
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
     written = {"fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "compare_bert_gpt"}
-    others = {"download", "convert", "split", "fetch_encoder", "qa_limits", "peers", "summary"}
-    learned = {"lesson@tokenization", "lesson@monitor"}
-    assert set(ran(output)) == {*runs, *written, *others, *learned}
+    others = {"download", "convert", "split", "fetch_encoder", "runs", "qa_limits", "peers", "summary"}
+    assert set(ran(output)) == {*runs, *written, *others, *(f"lesson@{name}" for name in LEARNED)}
+    assert "Absent, as params.yaml has no such run: intent-head, qa-head." in Path("data/report/summary.md").read_text()
     commit()
 
+    shutil.rmtree("pipelines/core/__pycache__")
     assert ran(dvc("repro")) == []
 
+    # what reads at a glance, between two commits that differ in one param
     output = dvc("exp", "run", "-S", "finetune.slots-full.learning_rate=3e-5")
-    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", "peers", "summary", *learned}
-    # slots may well score 0 after one epoch of a random encoder: the summary must be equal or differ, not be absent
+    tables = {"runs", "peers", "summary"}
+    assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", *tables}
+    changed = dvc("metrics", "diff").splitlines()
+    assert len(changed) <= 40
+    assert not [line for line in changed if "decoder" in line and "perplexity" in line]
     assert "learning_rate" in dvc("params", "diff")
     assert set(ran(dvc("exp", "run", "-S", "lessons.monitor.batch_sizes=[2]"))) == {"lesson@monitor"}
-    assert "learning_rate" in dvc("exp", "show", "--md")
+    header, *_ = dvc("exp", "show", "--csv", "--only-changed", "--drop", r"data/.*").splitlines()
+    assert "finetune.slots-full.learning_rate" in header
+    subprocess.run(["git", "checkout", "-q", "--", "."], check=True)
+    dvc("checkout", "-q")
 
+    # a run more, and back again
     output = dvc("exp", "run", "-S", "+finetune.intent-small={task: intent, mode: full, epochs: 2, batch_size: 64}")
-    assert set(ran(output)) == {"finetune@intent-small", "evaluate@intent-small", "peers", "summary"}
+    assert set(ran(output)) == {"finetune@intent-small", "evaluate@intent-small", *tables}
     summary = json.loads(Path("metrics/summary.json").read_text(encoding="utf-8"))
-    assert set(summary["intent"]) == {"full", "small"}
-    assert "intent.small.accuracy" in dvc("metrics", "diff")
+    assert {"intent-full", "intent-small", "intent-full+slots-full"} < set(summary)
+    assert "intent-small.accuracy" in dvc("metrics", "diff")
     assert "intent-small" in dvc("plots", "diff", "--json")
-
-    subprocess.run(["git", "checkout", "-q", "--", "params.yaml"], check=True)
+    subprocess.run(["git", "checkout", "-q", "--", "."], check=True)
+    subprocess.run(["git", "clean", "-qfd"], check=True)
     output = dvc("repro")
-    assert [stage for stage in ran(output) if stage.startswith("finetune")] == []  # restored, not trained
-    assert "is cached - skipping run" in output
-    subprocess.run(["git", "checkout", "-q", "--", "metrics/summary.json"], check=True)
-    assert "slots-full" not in dvc("metrics", "diff")
+    assert [stage for stage in ran(output) if stage.startswith(("finetune", "evaluate"))] == []  # restored, not trained
+    assert subprocess.run(["git", "status", "--short"], capture_output=True, text=True, check=True).stdout == ""
+    assert not Path("data/predictions/intent-small").exists()
+    assert ran(dvc("repro")) == []
+
+    # built-in runs taken out: what looked at them says so, and the rest runs
+    for run, looked in {"intent-full": {"judge", "lesson@embeddings"}, "qa-full": {"qa_limits"}}.items():
+        edit_params(lambda content, run=run: content["finetune"].pop(run))
+        assert looked | tables <= set(ran(dvc("repro")))
+    assert "intent-full, intent-head, qa-full, qa-head" in Path("data/report/summary.md").read_text()
+    assert "no run `qa-full`" in Path("data/limits/qa.md").read_text()
+    assert "no run intent-full" in Path("data/lessons/embeddings/index.html").read_text()
+    judged = json.loads(Path("metrics/generation.json").read_text())[0]
+    assert judged["judge_intent_accuracy"] is None
+    assert judged["judge_slot_f1"] is not None
 
 
 def test_bad_params_stop_repro_and_keep_outputs(repository):
@@ -174,3 +203,33 @@ def test_the_page_of_dvc_plots_opens_without_a_network():
     assert "{plot_divs}" in page
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
     assert "html_template = plots/page.html" in (ROOT / ".dvc/config").read_text(encoding="utf-8")
+
+
+def test_a_variant_changes_one_line_of_params_yaml(tmp_path, monkeypatch):
+    """For every key that the documentation sets, and for every value that stands in the file."""
+    from dvc.utils.hydra import apply_overrides
+
+    monkeypatch.chdir(tmp_path)
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    pages = [ROOT / "README.md", *(ROOT / folder / "README.md" for folder in ("stages", "pipelines", "metrics"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    shown = {quoted or bare for quoted, bare in re.findall(r"-S (?:'([^']+)'|(\S+))", text)}
+    assert len(shown) > 5
+    for override in sorted(shown - {"key=value"}):
+        Path("params.yaml").write_text(before, encoding="utf-8")
+        apply_overrides("params.yaml", [override])
+        lines, now = before.splitlines(), Path("params.yaml").read_text(encoding="utf-8").splitlines()
+        lost = [line for line in lines if line not in now]
+        assert len(lost) <= (0 if override.startswith("+") and "+models" not in override else 1), override
+        if "[" not in override and not override.startswith("+"):
+            assert len(now) == len(lines), override
+
+
+def test_tasks_are_named_without_torch():
+    code = (
+        "import sys; from pipelines.models import task; [task.offered(name).CARD for name in task.names()]; "
+        "from pipelines.decoder import options; from pipelines.writing import augmentation; "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert tasks.names() == ["intent", "joint", "masked_lm", "next_sentence", "qa", "slots"]
+    assert subprocess.run(["python", "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -4,14 +4,14 @@ import re
 from collections import Counter
 
 from pipelines.corpus import snips
-from tests.conftest import MIRROR, ROOT, needs_snips
+from tests.conftest import INTENTS, MIRROR, ROOT, needs_snips
 
 
 def rows(part, folder=ROOT / "data/sample"):
     pattern = snips.PARTS[part]
     return [
         row
-        for intent in snips.INTENTS
+        for intent in INTENTS
         for row in snips.parse((folder / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
     ]
 
@@ -31,8 +31,8 @@ def frame(row):
 def test_enough_utterances_of_every_intent():
     train, validate = (Counter(row["intent"] for row in rows(part)) for part in snips.PARTS)
     test = 14  # an intent, by data/sample/literature_split.json
-    assert min(train[intent] for intent in snips.INTENTS) >= 60 + test
-    assert min(validate[intent] for intent in snips.INTENTS) >= 15
+    assert min(train[intent] for intent in INTENTS) >= 60 + test
+    assert min(validate[intent] for intent in INTENTS) >= 15
 
 
 def test_all_39_labels_stand_in_both_parts():

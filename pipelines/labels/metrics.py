@@ -21,7 +21,7 @@ def classification(gold: list[str], predicted: list[str]) -> dict[str, Any]:
 
 
 def micro_f1(right: int, predicted: int, gold: int) -> float:
-    """Micro F1 from counts of spans: the harmonic mean of right / predicted and right / gold; 0 where there are none."""
+    """Micro F1 from counts of spans: harmonic mean of right / predicted and right / gold; 0 where there are none."""
     return 2 * right / max(predicted + gold, 1)
 
 

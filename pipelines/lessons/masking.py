@@ -12,12 +12,12 @@ from transformers import pipeline
 from pipelines.core.blocks import Seed, Share
 from pipelines.data.drawing import some
 from pipelines.data.utterances import Utterance
-from pipelines.decoder.language_model import NO_LABEL
 from pipelines.lessons.common import page, pictures
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
 from pipelines.models import inference, loading
 from pipelines.tasks.masked_lm import Options as Masking
 from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.tasks.masked_lm.task import NO_LABEL
 from pipelines.training import trainer
 
 QUESTION = "How does BERT learn to fill in what is masked?"

@@ -5,7 +5,7 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.reports import benchmark_2017
-from tests.conftest import MIRROR, ROOT, needs_snips
+from tests.conftest import INTENTS, MIRROR, ROOT, needs_snips
 
 # mean slot F1, as computed from the published files by an independent script
 EXPECTED = {
@@ -22,7 +22,7 @@ EXPECTED = {
 def test_the_published_files_give_the_known_means(vendor):
     found = {}
     for pattern in benchmark_2017.VENDORS[vendor]:
-        reports = {intent: (MIRROR / pattern.format(intent)).read_bytes() for intent in snips.INTENTS}
+        reports = {intent: (MIRROR / pattern.format(intent)).read_bytes() for intent in INTENTS}
         found |= benchmark_2017.vendor_slot_f1(reports)
     assert found == pytest.approx(EXPECTED[vendor], abs=5e-5)
 
@@ -43,7 +43,7 @@ def sample(part):
     folder = ROOT / "data/sample"
     return [
         row
-        for intent in snips.INTENTS
+        for intent in INTENTS
         for row in snips.parse((folder / snips.PARTS[part].format(intent)).read_bytes(), part, intent, intent)[0]
     ]
 
@@ -52,9 +52,7 @@ def test_each_slot_of_an_intent_counts_the_same():
     rows = sample("validate")
     assert benchmark_2017.mean_slot_f1(rows, rows)["slot_f1"] == 1
     no_city = [{"slots": [s for s in row["slots"] if s["label"] != "city"]} for row in rows]
-    pairs = {
-        intent: {s["label"] for r in rows if r["intent"] == intent for s in r["slots"]} for intent in snips.INTENTS
-    }
+    pairs = {intent: {s["label"] for r in rows if r["intent"] == intent for s in r["slots"]} for intent in INTENTS}
     expected = {intent: 1 - ("city" in labels) / len(labels) for intent, labels in pairs.items()}
     result = benchmark_2017.mean_slot_f1(no_city, rows)
     assert result["per_intent"] == pytest.approx(expected)
@@ -74,7 +72,7 @@ def test_twelve_texts_of_the_small_sets_stand_in_validate():
     small, validate = (
         [
             row
-            for intent in snips.INTENTS
+            for intent in INTENTS
             for row in snips.parse((MIRROR / pattern.format(intent)).read_bytes(), "x", intent, intent)[0]
         ]
         for pattern in (snips.FEW_SHOT, snips.PARTS["validate"])

@@ -1,10 +1,10 @@
 import pytest
-from pipelines.PARAMS import Split
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips, splits
+from pipelines.corpus.options import Split
 from pipelines.data import drawing, parquet
-from tests.conftest import MIRROR, ROOT, needs_snips
+from tests.conftest import INTENTS, MIRROR, ROOT, needs_snips
 
 
 def options(**changes):
@@ -23,7 +23,7 @@ def rows_of(folder):
     return {
         part: [
             row
-            for intent in snips.INTENTS
+            for intent in INTENTS
             for row in snips.parse((folder / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
         ]
         for part, pattern in snips.PARTS.items()

@@ -7,10 +7,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from pipelines.PARAMS import Encoder
 
 from pipelines.core.errors import InputError
 from pipelines.fetching import base_models
+from pipelines.fetching.base_models import Encoder
 from pipelines.models import loading
 
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

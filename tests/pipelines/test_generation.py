@@ -8,12 +8,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from pipelines.PARAMS import Decoder, Scratch, TuneDecoder
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.decoder import language_model, sampling
 from pipelines.decoder.ngrams import NgramModel
+from pipelines.decoder.options import Options, Scratch
+from pipelines.decoder.scratch import scratch
 from pipelines.fetching import base_models
 from pipelines.models import loading
 from pipelines.training import trainer
@@ -39,7 +40,7 @@ def rows():
 @pytest.fixture(scope="module")
 def base(rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base-decoder")
-    for part in language_model.scratch(SIZES, [row["text"] for row in rows["train_full"]]):
+    for part in scratch(SIZES, [row["text"] for row in rows["train_full"]]):
         part.save_pretrained(folder)
     return folder
 
@@ -47,13 +48,13 @@ def base(rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tuned(rows, base, tmp_path_factory):
     """The tuned decoder, its tokenizer and its curves."""
-    options = TuneDecoder(epochs=20, batch_size=8, learning_rate=5e-3)
+    options = Options(epochs=20, batch_size=8, learning_rate=5e-3)
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     trainer.seed(options.seed)
     model = language_model.build(base, rows["train_full"], options)
     folder = tmp_path_factory.mktemp("checkpoints")
     trained = trainer.train(
-        language_model, options, model, tokenizer, rows["train_full"], rows["validate"], folder / "c"
+        language_model.TASK, options, model, tokenizer, rows["train_full"], rows["validate"], folder / "c"
     )
     return trained.model, tokenizer, trained.validation_curve
 
@@ -69,7 +70,7 @@ def write(tuned, strategy, n=4, intent="PlayMusic", seed=13, longest=12, prompt=
 
 def test_a_tokenizer_learned_twice_is_the_same_and_loses_nothing(rows, base, tmp_path):
     texts = [row["text"] for row in rows["train_full"]]
-    for part in language_model.scratch(SIZES, texts):
+    for part in scratch(SIZES, texts):
         part.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "model.safetensors"):
         assert (tmp_path / name).read_bytes() == (base / name).read_bytes()
@@ -80,7 +81,7 @@ def test_a_tokenizer_learned_twice_is_the_same_and_loses_nothing(rows, base, tmp
 
 def test_a_lower_case_tokenizer_is_one_when_loaded_again(tmp_path):
     texts = ["Play Ode to Joy", "play ODE TO JOY"]
-    for part in language_model.scratch(SIZES.model_copy(update={"lowercase": True}), texts):
+    for part in scratch(SIZES.model_copy(update={"lowercase": True}), texts):
         part.save_pretrained(tmp_path)
     tokenizer = language_model.load_tokenizer(tmp_path, ["PlayMusic"])
     pieces = tokenizer(f"<PlayMusic> {texts[0]}{tokenizer.eos_token}")["input_ids"]
@@ -110,16 +111,16 @@ def test_swapping_replaces_values_by_others_of_their_label():
 
 
 def test_training_sees_a_copy_an_epoch_and_validation_the_text_itself(rows, base):
-    options = TuneDecoder(swap_rate=0.5, epochs=3)
+    options = Options(swap_rate=0.5, epochs=3)
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     model = language_model.build(base, rows["train_full"], options)
     plain = language_model.encode(rows["train_full"], tokenizer, model)
-    copies = language_model.encode(rows["train_full"], tokenizer, model, training=True)
+    copies = language_model.encode(rows["train_full"], tokenizer, model, options, training=True)
     n = len(rows["train_full"])
     assert len(plain) == n
     assert len(copies) == 3 * n
     assert copies[:n] != copies[n : 2 * n]
-    assert copies == language_model.encode(rows["train_full"], tokenizer, model, training=True)
+    assert copies == language_model.encode(rows["train_full"], tokenizer, model, options, training=True)
 
 
 def test_the_loss_is_on_the_utterance_and_its_end_alone(rows, tuned):

@@ -113,11 +113,12 @@ def test_heads_near_each_other_share_a_cluster():
 
 
 def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attention_would(tmp_path):
-    from pipelines.PARAMS import Scratch
+    from pipelines.decoder.options import Scratch
+    from pipelines.decoder.scratch import scratch
 
     sizes = Scratch(vocab_size=300, lowercase=True, n_positions=64, n_embd=16, n_layer=1, n_head=2, dropout=0, seed=1)
     texts = ["play some jazz", "play that song again please"]
-    for part in language_model.scratch(sizes, texts):
+    for part in scratch(sizes, texts):
         part.save_pretrained(tmp_path)
     tokenizer = language_model.load_tokenizer(tmp_path, ["PlayMusic"])
     config = GPT2Config(vocab_size=len(tokenizer), n_positions=64, n_embd=16, n_layer=1, n_head=2)

@@ -8,18 +8,17 @@ from random import Random
 import pytest
 import torch
 import transformers
-from pipelines.PARAMS import AdaptEncoder, Finetune
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.decoder.language_model import NO_LABEL
 from pipelines.lessons import masking, tokenization
-from pipelines.lessons.common import materials as lessons
 from pipelines.lessons.common import page
 from pipelines.lessons.monitor import step
 from pipelines.models import loading
 from pipelines.tasks.intent import task as intent
+from pipelines.tasks.masked_lm import Options as Masking
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.tasks.next_sentence import task as next_sentence
 from pipelines.training import monitor, trainer
@@ -78,13 +77,13 @@ def test_word_piece_begins_and_goes_on_as_its_trainer_would_have_it():
 
 def test_some_rows_are_drawn_by_seed_and_keep_their_order():
     rows = [{"id": str(n)} for n in range(50)]
-    drawn = [int(row["id"]) for row in lessons.some(rows, 20, 13)]
+    drawn = [int(row["id"]) for row in drawing.some(rows, 20, 13)]
     assert drawn == sorted(drawn)
     assert len(set(drawn)) == 20
     assert max(drawn) > 30
-    assert drawn == [int(row["id"]) for row in lessons.some(rows, 20, 13)]
-    assert drawn != [int(row["id"]) for row in lessons.some(rows, 20, 14)]
-    assert lessons.some(rows, 60, 13) == rows
+    assert drawn == [int(row["id"]) for row in drawing.some(rows, 20, 13)]
+    assert drawn != [int(row["id"]) for row in drawing.some(rows, 20, 14)]
+    assert drawing.some(rows, 60, 13) == rows
 
 
 def test_byte_level_pieces_are_shown_as_text_or_bytes():
@@ -96,7 +95,7 @@ def test_byte_level_pieces_are_shown_as_text_or_bytes():
 @pytest.fixture(scope="module")
 def masked(tiny_encoder):
     trainer.seed(3)
-    model = masked_lm.build(tiny_encoder, [], AdaptEncoder())
+    model = masked_lm.build(tiny_encoder, [], Masking())
     return model, loading.load_tokenizer(tiny_encoder)
 
 

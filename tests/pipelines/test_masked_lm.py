@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 import torch
-from pipelines.PARAMS import AdaptEncoder
 
 from pipelines.analysis import comparison
 from pipelines.corpus import snips
 from pipelines.decoder.language_model import NO_LABEL
 from pipelines.models import loading
+from pipelines.tasks.masked_lm import Options
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.training import trainer
 from tests.conftest import ROOT
@@ -67,13 +67,15 @@ def adapted(tiny_encoder, tmp_path_factory):
         part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
         for part, pattern in snips.PARTS.items()
     }
-    options = AdaptEncoder(epochs=30, batch_size=8, learning_rate=5e-3)
+    options = Options(mode="full", epochs=30, batch_size=8, learning_rate=5e-3)
     tokenizer = loading.load_tokenizer(tiny_encoder)
     trainer.seed(13)
     model = masked_lm.build(tiny_encoder, rows["train_full"], options)
-    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, training=True)) == 30 * len(rows["train_full"])
+    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, options, training=True)) == 30 * len(
+        rows["train_full"]
+    )
     folder = tmp_path_factory.mktemp("checkpoints") / "c"
-    trained = trainer.train(masked_lm, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
+    trained = trainer.train(masked_lm.TASK, options, model, tokenizer, rows["train_full"], rows["validate"], folder)
     return trained, tokenizer
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data.words import words
-from tests.conftest import MIRROR, needs_snips
+from tests.conftest import INTENTS, MIRROR, needs_snips
 
 
 def parse(chunks, encoding="utf-8", errors="strict"):
@@ -94,7 +94,7 @@ def test_latin_1_is_refused():
 def test_the_published_files_are_read_without_loss():
     seen = 0
     for part, pattern in snips.PARTS.items():
-        for intent in snips.INTENTS:
+        for intent in INTENTS:
             data = (MIRROR / pattern.format(intent)).read_bytes()
             rows, _ = snips.parse(data, part, intent, intent)
             raw = json.loads(data.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16"))

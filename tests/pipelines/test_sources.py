@@ -17,7 +17,7 @@ CHECKSUMS = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.item
 @pytest.fixture
 def server(monkeypatch):
     """A mirror whose behaviour a test sets: `server.answer(name, attempt) -> (status, bytes, content length)`."""
-    monkeypatch.setattr(sources, "PAUSE", 0.01)
+    monkeypatch.setattr(mirrors, "PAUSE", 0.01)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     asked = Counter()
 
@@ -75,7 +75,7 @@ def test_changed_bytes_are_refused(server, tmp_path):
 
 
 def test_no_server_is_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "PAUSE", 0.0)
+    monkeypatch.setattr(mirrors, "PAUSE", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(InputError, match="ConnectionError; check the network") as error:
         mirrors.fetch(CHECKSUMS, "http://127.0.0.1:9", tmp_path)
@@ -96,7 +96,7 @@ def test_the_proxy_variables_are_honoured(server, tmp_path, monkeypatch):
 
 
 def test_a_server_that_drips_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "FILE_TIMEOUT", -1)
+    monkeypatch.setattr(mirrors, "FILE_TIMEOUT", -1)
     with pytest.raises(InputError, match="Timeout"):
         mirrors.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
     assert server.asked["B/two.json"] == mirrors.ATTEMPTS

@@ -7,12 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from pipelines.PARAMS import AdaptEncoder, Finetune
 
 from pipelines.corpus import snips
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.training import averaging, trainer
 from tests.conftest import ROOT
 
@@ -30,12 +28,16 @@ def rows():
     }
 
 
-SLOTS = Finetune(task="slots", mode="full")
+def options_of(task, **values):
+    return tasks.offered(task).Options(**({"mode": "full"} | values))
+
+
+SLOTS = options_of("slots")
 
 
 def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
-    options_of, module = (AdaptEncoder, masked_lm) if task == "masked" else (Finetune, tasks.get(task))
-    options = options_of(task=task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
+    options = options_of(task, mode=mode, epochs=epochs, batch_size=8, learning_rate=1e-3, **changes)
+    module = tasks.get(task)
     trainer.seed(options.seed)
     model = module.build(tiny_encoder, rows["train_full"], options)
     tokenizer = loading.load_tokenizer(tiny_encoder)
@@ -53,7 +55,7 @@ def digest(model, skip=()):
 @pytest.mark.parametrize("task", ["intent", "slots", "qa", "joint"])
 def test_head_trains_the_new_layer_and_nothing_else(rows, tiny_encoder, tmp_path, task):
     trainer.seed(13)
-    before = tasks.get(task).build(tiny_encoder, rows["train_full"], Finetune(task=task, mode="head"))
+    before = tasks.get(task).build(tiny_encoder, rows["train_full"], options_of(task, mode="head"))
     trained = run(rows, tiny_encoder, tmp_path / "c", task, "head")
     new = ["classifier", "qa_outputs", "intent_classifier", "slot_classifier"]
     assert digest(trained.model, new) == digest(before, new)
@@ -76,11 +78,11 @@ def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    expected = inference.predict(model, features, task.OUTPUTS)
+    expected = inference.predict(model, features, task.outputs)
     encoder = model.base_model
     trainer._cache_outputs(encoder, features)
     setattr(model, model.base_model_prefix, trainer._CachedEncoder(encoder))
-    for got, want in zip(inference.predict(model, features, task.OUTPUTS), expected, strict=True):
+    for got, want in zip(inference.predict(model, features, task.outputs), expected, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5)
 
 
@@ -88,9 +90,9 @@ def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    together = inference.predict(model, features, task.OUTPUTS)
+    together = inference.predict(model, features, task.outputs)
     for feature, logits in zip(features, together, strict=True):
-        np.testing.assert_allclose(inference.predict(model, [feature], task.OUTPUTS)[0], logits, atol=1e-5)
+        np.testing.assert_allclose(inference.predict(model, [feature], task.outputs)[0], logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["full", "head"])
@@ -99,7 +101,7 @@ def test_the_kept_threshold_is_that_of_the_kept_model(rows, tiny_encoder, tmp_pa
     kept = model.config.null_threshold
     task = tasks.get("qa")
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    task.calibrate(inference.predict(model, features, task.OUTPUTS), features, rows["validate"], model)
+    task.calibrate(inference.predict(model, features, task.outputs), features, rows["validate"], model)
     assert kept == pytest.approx(model.config.null_threshold, abs=1e-4)
 
 
@@ -121,7 +123,7 @@ JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
         ("slots", "head", {}),
         ("slots", "head", LEVERS),
         ("joint", "full", LEVERS | JOINT_LEVERS),
-        ("masked", "full", {}),
+        ("masked_lm", "full", {}),
     ],
 )
 def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path, monkeypatch, task, mode, changes):
@@ -138,7 +140,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path,
         patch.setattr(trainer.Trainer, "_save_checkpoint", save_then_stop)
         run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     (tmp_path / "cut" / "checkpoint-999").mkdir()  # cut off before its state was written
-    assert trainer.newest_checkpoint(tmp_path / "cut") is not None
+    assert checkpoints.newest(tmp_path / "cut") is not None
 
     resumed = run(rows, tiny_encoder, tmp_path / "cut", task, mode, **changes)
     assert digest(resumed.model) == digest(whole.model)
@@ -153,16 +155,16 @@ def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
 
 
 def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder, tmp_path):
-    model = tasks.get("joint").build(tiny_encoder, rows["train_full"], Finetune(task="joint", mode="full"))
+    model = tasks.get("joint").build(tiny_encoder, rows["train_full"], options_of("joint"))
     depths = {name: trainer._depths(model)[parameter] for name, parameter in model.named_parameters()}
     assert depths["slot_classifier.weight"] == depths["bert.pooler.dense.bias"] == 0
     assert depths["bert.encoder.layer.1.output.dense.weight"] == 1
     assert depths["bert.encoder.layer.0.output.dense.weight"] == 2
     assert depths["bert.embeddings.word_embeddings.weight"] == depths["bert.embeddings.LayerNorm.bias"] == 3
     arguments = trainer.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, learning_rate=1.0)
-    trainer = trainer._Trainer(model, arguments)
-    trainer.layer_decay = 0.5
-    rates = {id(p): group["lr"] for group in trainer.create_optimizer().param_groups for p in group["params"]}
+    made = trainer._Trainer(model, arguments)
+    made.layer_decay = 0.5
+    rates = {id(p): group["lr"] for group in made.create_optimizer().param_groups for p in group["params"]}
     assert {name: rates[id(p)] for name, p in model.named_parameters()} == {n: 0.5**d for n, d in depths.items()}
 
 
@@ -183,13 +185,13 @@ def test_the_average_follows_its_formula():
 
 
 def test_a_half_written_checkpoint_is_not_taken(tmp_path):
-    assert trainer.newest_checkpoint(tmp_path) is None
+    assert checkpoints.newest(tmp_path) is None
     for step, state in ((5, '{"global_step": 5}'), (10, '{"global_step": 10}'), (15, '{"global_'), (20, None)):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         if state:
             (folder / "trainer_state.json").write_text(state)
-    assert trainer.newest_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert checkpoints.newest(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -226,6 +228,6 @@ def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encode
     task = tasks.get("intent")
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), trained.model)
     predictions = task.decode(
-        inference.predict(trained.model, features, task.OUTPUTS), features, rows["validate"], trained.model
+        inference.predict(trained.model, features, task.outputs), features, rows["validate"], trained.model
     )
     assert task.score(predictions, rows["validate"])["accuracy"] == pytest.approx(max(scores))

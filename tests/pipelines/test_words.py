@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.data.words import slots, tags, words
-from tests.conftest import ROOT
+from tests.conftest import INTENTS, ROOT
 
 
 def test_words_are_runs_of_letters_or_single_signs():
@@ -40,7 +40,7 @@ def test_every_sample_utterance_goes_round():
     from pipelines import snips
 
     for pattern in snips.PARTS.values():
-        for intent in snips.INTENTS:
+        for intent in INTENTS:
             path = ROOT / "data/sample" / pattern.format(intent)
             for row in snips.parse(path.read_bytes(), "x", intent, intent)[0]:
                 spans = words(row["text"])

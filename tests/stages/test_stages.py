@@ -17,7 +17,7 @@ from pipelines.decoder import language_model
 from pipelines.reports import benchmark_2017
 from pipelines.training import trainer
 from stages import augment
-from tests.conftest import MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
+from tests.conftest import INTENTS, MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
 
 
 def files_in(folder):
@@ -37,7 +37,7 @@ def snapshot(folder):
 
 def test_the_chain_from_download_to_summary(project):
     prepare("download", "convert", "split", "fetch_encoder")
-    assert files_in("data/raw") == {p.format(i) for p in snips.PARTS.values() for i in snips.INTENTS}
+    assert files_in("data/raw") == {p.format(i) for p in snips.PARTS.values() for i in INTENTS}
     assert files_in("data/corpus") == {"train_full.parquet", "validate.parquet", "README.md"}
     assert files_in("data/splits") == {"train.parquet", "validation.parquet", "test.parquet", "README.md"}
     assert "NOT SNIPS" in Path("data/splits/README.md").read_text(encoding="utf-8").upper()
@@ -205,7 +205,7 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert 1 - len(seeds[0]["wrong"]) / len(test_rows) == pytest.approx(seeds[0]["frame_accuracy"], abs=1e-6)
 
     assert_one_line_error(run_stage("stages.few_shot", "10"), "train_AddToPlaylist.json", "data.source: snips")
-    for intent in snips.INTENTS:
+    for intent in INTENTS:
         whole = Path("data/raw") / snips.PARTS["train_full"].format(intent)
         shutil.copy(whole, Path("data/raw") / snips.FEW_SHOT.format(intent))
         for pattern in (pattern for patterns in benchmark_2017.VENDORS.values() for pattern in patterns):

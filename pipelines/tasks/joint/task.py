@@ -30,7 +30,7 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """As `tagging.encode`, with the intent id under `intent_labels` where the row has an intent that the model knows."""
+    """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent."""
     features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
     for feature, row in zip(features, rows, strict=True):
         if row.get("intent") in model.config.intents:
