@@ -19,8 +19,8 @@ DECODER = Path("data/models/decoder")
 LIMITS = Path("metrics/qa_limits.json")
 REPORT = Path("metrics/compare_bert_gpt.json")
 PAGE = Path("data/bert_gpt")
-TOP = 5  # pieces shown
-ANSWER = 8  # pieces, longest generated answer
+TOP = 5  # tokens shown
+ANSWER = 8  # tokens, longest generated answer
 
 _PAGE = """\
 # BERT and GPT-2 side by side

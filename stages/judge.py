@@ -1,4 +1,4 @@
-"""Judge what the decoder wrote, and how well it foresees validation; beside real utterances and an n-gram model."""
+"""Judge what the decoder wrote, and how well it predicts validation; beside real utterances and an n-gram model."""
 
 from pathlib import Path
 from typing import Any

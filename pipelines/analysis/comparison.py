@@ -20,11 +20,11 @@ class Options(Block):
 
 
 def attention_ahead(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, float]:
-    """What the heads of a model look at after the piece that looks.
+    """What the heads of a model look at after the token that looks.
 
     Args:
         model: loaded with `attn_implementation="eager"`; other implementations give no attentions.
-        inputs: one sentence, (1, pieces).
+        inputs: one sentence, (1, tokens).
 
     Returns:
         `largest`: the largest weight above the diagonal, over layers and heads; exactly 0 under masked attention.
@@ -37,7 +37,7 @@ def attention_ahead(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, fl
 
 
 def fill_in(model: Any, tokenizer: Any, sentence: str, top: int) -> list[dict[str, Any]]:
-    """The likeliest pieces for the mask of `sentence`, with their probabilities; both sides are seen."""
+    """The likeliest tokens for the mask of `sentence`, with their probabilities; both sides are seen."""
     inputs = inputs_of(model, tokenizer, sentence.replace(MASK, tokenizer.mask_token))
     (place,) = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[0].tolist()
     with torch.no_grad():
@@ -45,14 +45,14 @@ def fill_in(model: Any, tokenizer: Any, sentence: str, top: int) -> list[dict[st
 
 
 def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> list[dict[str, Any]]:
-    """The likeliest next pieces after what stands before the mask of `sentence`; what follows it is not seen."""
+    """The likeliest next tokens after what stands before the mask of `sentence`; what follows it is not seen."""
     inputs = inputs_of(model, tokenizer, f"{control(intent)} {before(sentence)}")
     with torch.no_grad():
         return _likeliest(model(**inputs).logits[0, -1], tokenizer, top)
 
 
 def answer(model: Any, tokenizer: Any, intent: str, question: str, pieces: int) -> str:
-    """What the decoder writes after `question`, for `intent`: greedy, 1 to `pieces` pieces."""
+    """What the decoder writes after `question`, for `intent`: greedy, 1 to `tokens` tokens."""
     inputs = inputs_of(model, tokenizer, f"{control(intent)} {question}", spare=pieces)
     with torch.no_grad():
         output = model.generate(
@@ -68,10 +68,10 @@ def before(sentence: str) -> str:
 
 
 def inputs_of(model: Any, tokenizer: Any, text: str, spare: int = 0) -> dict[str, torch.Tensor]:
-    """Inputs of one text, each (1, pieces), where the model is.
+    """Inputs of one text, each (1, tokens), where the model is.
 
     Raises:
-        InputError: with `spare` more pieces it would not fit the model's positions.
+        InputError: with `spare` more tokens it would not fit the model's positions.
     """
     (feature,) = loading.tokenize(tokenizer, [text], loading.max_positions(model) - spare)
     return {name: torch.tensor([values], device=model.device) for name, values in feature.items()}
@@ -99,7 +99,7 @@ def multiply_adds(model: Any, inputs: dict[str, torch.Tensor]) -> int:
 
 
 def writing_cost(model: Any, tokenizer: Any, pieces: int) -> dict[str, int]:
-    """Multiply-adds of writing that many pieces after the end token, `with_cache` and `without_cache`."""
+    """Multiply-adds of writing that many tokens after the end token, `with_cache` and `without_cache`."""
     costs = {}
     for name, cached in (("with_cache", True), ("without_cache", False)):
         start = torch.tensor([[tokenizer.eos_token_id]], device=model.device)

@@ -1,4 +1,4 @@
-"""Attention heads in figures: what they look at, how far they lie apart, and what a decoder gives to its first piece.
+"""Attention heads in figures: what they look at, how far they lie apart, and what a decoder gives to its first token.
 
 After Clark et al. 2019, "What does BERT look at?".
 """
@@ -16,11 +16,11 @@ from pipelines.data.utterances import Utterance
 from pipelines.decoder.language_model import control
 
 TARGETS = ("cls", "sep", "previous", "next", "own")
-SINK = 0.3  # mean attention to the first piece from which on a head is a sink (Gu et al. 2025)
+SINK = 0.3  # mean attention to the first token from which on a head is a sink (Gu et al. 2025)
 
 
 def encoder_inputs(tokenizer: Any, texts: list[str], longest: int | None) -> list[dict[str, torch.Tensor]]:
-    """Texts one by one; or joined in their order into pairs of segments, `longest` pieces at most."""
+    """Texts one by one; or joined in their order into pairs of segments, `longest` tokens at most."""
     if longest is None:
         return [dict(tokenizer(text, return_tensors="pt")) for text in texts]
     groups: list[list[str]] = []
@@ -38,14 +38,14 @@ def encoder_inputs(tokenizer: Any, texts: list[str], longest: int | None) -> lis
 
 @torch.no_grad()
 def attentions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Attention weights of one input, (layers, heads, pieces, pieces); rows sum to 1."""
+    """Attention weights of one input, (layers, heads, tokens, tokens); rows sum to 1."""
     return torch.stack(model(**inputs, output_attentions=True).attentions)[:, 0]
 
 
 def analyse(
     model: Any, inputs: list[dict[str, torch.Tensor]], tokenizer: Any, distances: bool = True
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Of each head the mean over all pieces: shares by target, entropy in nats, and their lifts over uniform attention.
+    """Of each head the mean over all tokens: shares by target, entropy in nats, and their lifts over uniform attention.
 
     Returns:
         A row a head; and the mean Jensen-Shannon divergence of each pair of heads (Clark et al., section 6), in nats,
@@ -78,7 +78,7 @@ def analyse(
 
 
 def _targets(ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
-    """Which piece (column) is which target of which (row); (targets, pieces, pieces), 0 or 1."""
+    """Which token (column) is which target of which (row); (targets, tokens, tokens), 0 or 1."""
     size = len(ids)
     eye = torch.eye(size)
     column = torch.ones(size, 1)
@@ -87,17 +87,17 @@ def _targets(ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
 
 
 def _shares(weights: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Attention (heads, pieces, pieces) to each target, summed over the pieces; (heads, targets)."""
+    """Attention (heads, tokens, tokens) to each target, summed over the tokens; (heads, targets)."""
     return torch.einsum("hij,tij->ht", weights, masks)
 
 
 def entropy(weights: torch.Tensor) -> torch.Tensor:
-    """Entropy of each row in nats; (…, pieces, pieces) -> (…, pieces)."""
+    """Entropy of each row in nats; (…, tokens, tokens) -> (…, tokens)."""
     return torch.special.entr(weights).sum(-1)
 
 
 def _divergences(weights: torch.Tensor) -> torch.Tensor:
-    """Jensen-Shannon divergence of each two heads in nats, summed over the pieces; (heads, heads)."""
+    """Jensen-Shannon divergence of each two heads in nats, summed over the tokens; (heads, heads)."""
     own = entropy(weights).sum(-1)
     result = torch.zeros(len(weights), len(weights))
     for n in range(len(weights) - 1):
@@ -107,7 +107,7 @@ def _divergences(weights: torch.Tensor) -> torch.Tensor:
 
 
 def divergence_between(first: Any, second: Any, inputs: list[dict[str, torch.Tensor]]) -> np.ndarray:
-    """Jensen-Shannon divergence of each head from the same head of another model, mean over pieces; (layers, heads)."""
+    """Jensen-Shannon divergence of each head from the same head of another model, mean over tokens; (layers, heads)."""
     total, pieces = 0.0, 0
     for one in inputs:
         a, b = attentions(first, one), attentions(second, one)
@@ -129,9 +129,9 @@ def arrange(divergences: np.ndarray, clusters: int, seed: int) -> tuple[np.ndarr
 
 
 def first_piece(model: Any, inputs: list[list[int]]) -> dict[str, Any]:
-    """What heads give to the first piece, beside uniform attention to what came before, and to what follows.
+    """What heads give to the first token, beside uniform attention to what came before, and to what follows.
 
-    Uniform causal attention gives the first of T pieces H_T / T, the mean of 1, 1/2, … 1/T.
+    Uniform causal attention gives the first of T tokens H_T / T, the mean of 1, 1/2, … 1/T.
     """
     shares, uniform, largest, pieces = 0.0, 0.0, 0.0, []
     for ids in inputs:

@@ -12,7 +12,7 @@ from pipelines.data.words import Slot, words
 
 # part of the corpus -> its file of one intent
 PARTS = {"train_full": "{0}/train_{0}_full.json", "validate": "{0}/validate_{0}.json"}
-FEW_SHOT = "{0}/train_{0}.json"  # the 300 utterances an intent that the benchmark of 2017 drew from
+FEW_SHOT = "{0}/train_{0}.json"  # the 300 utterances per intent that the benchmark of 2017 drew from
 
 
 def intents(folder: Path) -> list[str]:

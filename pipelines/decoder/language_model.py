@@ -52,10 +52,10 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """Model inputs of each block, and its pieces as labels, without the control token; for training a copy an epoch.
+    """Model inputs of each block, and its tokens as labels, without the control token; for training a copy an epoch.
 
     Raises:
-        InputError: a block has more pieces than the model has positions.
+        InputError: a block has more tokens than the model has positions.
     """
     if training:
         seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
@@ -89,7 +89,7 @@ def swap(rows: list[Utterance], rate: float, random: Random) -> list[Utterance]:
 
 
 def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Logits (rows, pieces, vocabulary), labels (rows, pieces) -> log-probability of each labelled piece, in nats.
+    """Logits (rows, tokens, vocabulary), labels (rows, tokens) -> log-probability of each labelled token, in nats.
 
     0 where there is no label. Trainer calls it, so that the logits of a whole partition need not be kept.
     """
@@ -102,7 +102,7 @@ def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def decode(
     values: list[np.ndarray], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> list[dict[str, Any]]:
-    """What `reduce` gives for each row, (pieces,) -> `log_probability` of its utterance and end, in nats."""
+    """What `reduce` gives for each row, (tokens,) -> `log_probability` of its utterance and end, in nats."""
     return [{"log_probability": float(row.astype(np.float64).sum())} for row in values]
 
 
@@ -114,7 +114,7 @@ def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str,
 def perplexity(log_probability: float, texts: list[str]) -> dict[str, float]:
     """Measures of a model that gives `texts` this log-probability, in nats.
 
-    They compare between tokenizers that keep the same of a text: one in lower case foresees less than one with case.
+    They compare between tokenizers that keep the same of a text: one in lower case predicts less than one with case.
     Words are what white space parts. The end of each text counts as one word, and as one byte, as it is predicted too
     (the convention of the Penn Treebank, Mikolov et al. 2010).
     """
@@ -128,7 +128,7 @@ def perplexity(log_probability: float, texts: list[str]) -> dict[str, float]:
 
 
 def log_probabilities(model: Any, tokenizer: Any, rows: list[Utterance]) -> list[float]:
-    """Log-probability of the text and end of each row, given its intent, in nats; over the tokenizer's own pieces."""
+    """Log-probability of the text and end of each row, given its intent, in nats; over the tokenizer's own tokens."""
     features = encode(rows, tokenizer, model)
     results = [0.0] * len(rows)
     for batch, output in inference.batches(model, features):

@@ -13,7 +13,7 @@ from pipelines.decoder.language_model import control
 
 
 class _OpenWittenBell(WittenBell):
-    """Witten-Bell smoothing (Chen & Goodman 1999, section 2.6) down to even shares, so that no piece has none."""
+    """Witten-Bell smoothing (Chen & Goodman 1999, section 2.6) down to even shares, so that no token has none."""
 
     def unigram_score(self, word: str) -> float:
         unigrams = self.counts.unigrams
@@ -21,9 +21,9 @@ class _OpenWittenBell(WittenBell):
 
 
 class NgramModel:
-    """Interpolated n-grams over the pieces of `tokenizer`, each text beginning with the control token of its intent.
+    """Interpolated n-grams over the tokens of `tokenizer`, each text beginning with the control token of its intent.
 
-    The same pieces, condition and end as the decoder's, so that log-probabilities compare.
+    The same tokens, condition and end as the decoder's, so that log-probabilities compare.
     """
 
     def __init__(self, order: int, tokenizer: Any, rows: list[Utterance]) -> None:
@@ -35,7 +35,7 @@ class NgramModel:
         return (control(intent),) * (self.order - 1)
 
     def _places(self, row: Utterance) -> list[tuple[str, ...]]:
-        """For each piece of a text, and its end, the piece with the `order` - 1 before it."""
+        """For each token of a text, and its end, the token with the `order` - 1 before it."""
         pieces = [*self.tokenizer.tokenize(f" {row['text']}"), self.tokenizer.eos_token]
         whole = (*self._begin(row["intent"]), *pieces)
         return [whole[n : n + self.order] for n in range(len(pieces))]
@@ -47,11 +47,11 @@ class NgramModel:
         """Log-probability of the text and end of `row`, given its intent, in nats."""
         return math.fsum(math.log(self.model.score(last, before)) for *before, last in self._places(row))
 
-    def write(self, intent: str, seed: int, max_new_pieces: int) -> str:
-        """An utterance of `intent`, drawn piece by piece."""
+    def write(self, intent: str, seed: int, max_new_tokens: int) -> str:
+        """An utterance of `intent`, drawn token by token."""
         random = Random(seed)
         pieces: list[str] = []
-        while len(pieces) < max_new_pieces:
+        while len(pieces) < max_new_tokens:
             before = (*self._begin(intent), *pieces)[-self.order + 1 :]
             piece = self.model.generate(text_seed=before, random_seed=random)
             if piece == self.tokenizer.eos_token:

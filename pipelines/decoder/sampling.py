@@ -20,13 +20,13 @@ from pipelines.models import inference, loading
 # strategy -> what narrows the distribution that is sampled from, given the strategy's number
 WARPERS = {
     "temperature": TemperatureLogitsWarper,  # logits over a temperature (Ackley et al. 1985)
-    "top_k": TopKLogitsWarper,  # the k likeliest pieces (Fan et al. 2018)
-    "top_p": TopPLogitsWarper,  # nucleus: the likeliest pieces that make up p (Holtzman et al. 2020)
-    "typical": TypicalLogitsWarper,  # pieces whose surprise is nearest to the expected one (Meister et al. 2023)
-    "min_p": MinPLogitsWarper,  # pieces at least this share as likely as the likeliest (Nguyen et al. 2024)
+    "top_k": TopKLogitsWarper,  # the k likeliest tokens (Fan et al. 2018)
+    "top_p": TopPLogitsWarper,  # nucleus: the likeliest tokens that make up p (Holtzman et al. 2020)
+    "typical": TypicalLogitsWarper,  # tokens whose surprise is nearest to the expected one (Meister et al. 2023)
+    "min_p": MinPLogitsWarper,  # tokens at least this share as likely as the likeliest (Nguyen et al. 2024)
 }
-# The two other strategies draw nothing: `greedy` takes the likeliest piece, `beam` keeps the likeliest beginnings
-# (Lowerre 1976) and ranks by log-probability a piece, as transformers does by default.
+# The two other strategies draw nothing: `greedy` takes the likeliest token, `beam` keeps the likeliest beginnings
+# (Lowerre 1976) and ranks by log-probability a token, as transformers does by default.
 BATCH = 50  # utterances; always whole batches, as the last bit of a logit depends on the size of its batch
 
 
@@ -53,7 +53,7 @@ def generate(
     value: float,
     n: int,
     seed: int,
-    max_new_pieces: int,
+    max_new_tokens: int,
     prompt: str = "",
 ) -> list[dict[str, Any]]:
     """`n` utterances of `intent` that begin with `prompt`.
@@ -67,7 +67,7 @@ def generate(
 
     Raises:
         InputError: the model does not know the intent, there are fewer beams than `n`, or prompt and utterance
-            together have more pieces than the model has positions.
+            together have more tokens than the model has positions.
     """
     _check(tokenizer, intent)
     if strategy == "beam" and value < n:
@@ -76,9 +76,9 @@ def generate(
     if prompt:
         begin += tokenizer(f" {prompt}")["input_ids"]
     longest = loading.max_positions(model)
-    if len(begin) + max_new_pieces > longest:
+    if len(begin) + max_new_tokens > longest:
         raise InputError(
-            f"prompt {prompt[:40]!r}: {len(begin)} pieces and {max_new_pieces} to write are more than the "
+            f"prompt {prompt[:40]!r}: {len(begin)} tokens and {max_new_tokens} to write are more than the "
             f"{longest} positions of the model; shorten the prompt"
         )
     texts: list[str] = []
@@ -91,7 +91,7 @@ def generate(
             options = {"num_beams": int(value), "num_return_sequences": int(value), "early_stopping": True}
         else:
             options = {}
-        texts += _write(model, tokenizer, begin, len(seeds) if drawn else 1, max_new_pieces, options)
+        texts += _write(model, tokenizer, begin, len(seeds) if drawn else 1, max_new_tokens, options)
         if strategy == "greedy":
             texts *= n
     return [
@@ -108,7 +108,7 @@ def _check(tokenizer: Any, intent: str) -> None:
 
 @torch.no_grad()
 def _write(
-    model: Any, tokenizer: Any, begin: list[int], rows: int, max_new_pieces: int, options: dict[str, Any]
+    model: Any, tokenizer: Any, begin: list[int], rows: int, max_new_tokens: int, options: dict[str, Any]
 ) -> list[str]:
     device = "cuda" if inference.on_gpu() else "cpu"
     model.to(device).eval()
@@ -117,7 +117,7 @@ def _write(
     output = model.generate(
         input_ids=inputs,
         attention_mask=torch.ones_like(inputs),
-        max_new_tokens=max_new_pieces,
+        max_new_tokens=max_new_tokens,
         do_sample=False,
         suppress_tokens=controls,
         eos_token_id=tokenizer.eos_token_id,

@@ -1,4 +1,4 @@
-"""Slots as tags: what the tasks slots and joint have in common. Logits of pieces -> slots of utterances, and scores."""
+"""Slots as tags: what the tasks slots and joint have in common. Logits of tokens -> slots of utterances, and scores."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ def tag_names(rows: list[Utterance]) -> list[str]:
 
 
 def encode(rows: list[Utterance], tokenizer: Any, names: list[str], longest: int) -> list[dict[str, Any]]:
-    """Model inputs of at most `longest` pieces, tag ids under `labels`, and `first_pieces`.
+    """Model inputs of at most `longest` tokens, tag ids under `labels`, and `first_tokens`.
 
-    `first_pieces` has for each word its first piece, or None if it has no piece at all. The first piece of a word is
+    `first_tokens` has for each word its first token, or None if it has no token at all. The first token of a word is
     labelled; the others, and tags that `names` lacks, are left out of the loss. A row without `slots` has no labels.
     """
     ids = {name: n for n, name in enumerate(names)}
@@ -33,7 +33,7 @@ def encode(rows: list[Utterance], tokenizer: Any, names: list[str], longest: int
         if "slots" not in row:  # a new text
             continue
         feature["labels"] = [IGNORED] * len(feature["input_ids"])
-        for piece, tag in zip(feature["first_pieces"], tags(span, row["slots"]), strict=True):
+        for piece, tag in zip(feature["first_tokens"], tags(span, row["slots"]), strict=True):
             if piece is not None:
                 feature["labels"][piece] = ids.get(tag, IGNORED)
     return features
@@ -46,7 +46,7 @@ def decode(
     names: list[str],
     chain: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[dict[str, Any]]:
-    """Logits of shape (pieces, tags) for each row -> `slots`, by the likeliest path that is valid IOB2.
+    """Logits of shape (tokens, tags) for each row -> `slots`, by the likeliest path that is valid IOB2.
 
     `chain` has the scores of a CRF: of each tag after each tag, the start last, (tags + 1, tags); at the end, (tags,).
     """
@@ -57,8 +57,8 @@ def decode(
     opens = np.array([name.startswith("B-") for name in names])
     predictions = []
     for row_logits, feature, row in zip(logits, features, rows, strict=True):
-        at = feature["first_pieces"]
-        # a word without a piece says nothing: its tag follows the path, but it opens no slot
+        at = feature["first_tokens"]
+        # a word without a token says nothing: its tag follows the path, but it opens no slot
         scores = np.tile(np.where(opens, -np.inf, 0.0), (len(at), 1))
         known = [n for n, piece in enumerate(at) if piece is not None]
         scores[known] = log_softmax(row_logits[[at[n] for n in known]].astype(np.float64), axis=-1)

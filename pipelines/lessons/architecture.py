@@ -51,11 +51,11 @@ def measure(options: Options, materials: Materials) -> Measured:
 
 
 def account(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Each kind of module that holds weights: shapes, weights and multiply-adds a piece; and the checks.
+    """Each kind of module that holds weights: shapes, weights and multiply-adds a token; and the checks.
 
-    A matrix costs a multiply-add a weight and piece; attention, which has no weights of its own, two for each pair of
-    pieces and unit of width (scores, then the mean of the values); norms and look-ups are not counted. A pooler works
-    on one piece, `[CLS]`, alone.
+    A matrix costs a multiply-add a weight and token; attention, which has no weights of its own, two for each pair of
+    tokens and unit of width (scores, then the mean of the values); norms and look-ups are not counted. A pooler works
+    on one token, `[CLS]`, alone.
     """
     pieces = inputs["input_ids"].numel()
     modules: dict[str, dict[str, Any]] = {}
@@ -172,12 +172,12 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             page.table(
                 [row | {"shapes": ", ".join(row["shapes"])} for row in one["modules"]],
                 {"module": "module", "kind": "kind", "times": "times", "shapes": "shapes, each", "weights": "weights"}
-                | {"multiply_adds_a_piece": "multiply-adds a piece"},
+                | {"multiply_adds_a_piece": "multiply-adds per token"},
             ),
             page.text(
                 f"{one['weights']:,} weights in the table; `sum(p.numel() for p in model.parameters())` gives "
                 f"{one['weights_by_numel']:,}. {one['multiply_adds']:,} multiply-adds "
-                f"({one['multiply_adds_a_piece']:,} a piece); PyTorch's own counter gives "
+                f"({one['multiply_adds_a_piece']:,} per token); PyTorch's own counter gives "
                 f"{one['multiply_adds_by_pytorch']:,}."
             ),
         ]
@@ -192,7 +192,8 @@ counter.get_total_flops() // 2                                 # multiply-adds
 """,
         body=body,
         vary="""
-dvc exp run -S lessons.architecture.encoder=google-bert/bert-base-uncased lesson@architecture
+dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
+  -S lessons.architecture.encoder=bert lesson@architecture
 dvc exp run -S decoder.scratch.n_layer=2 -S lessons.architecture.decoder=base-decoder lesson@architecture
 """,
         pictures=drawn,

@@ -27,11 +27,26 @@ from pipelines.lessons.common.materials import LessonOptions, Materials, Measure
 from pipelines.models import loading
 
 QUESTION = "What do the heads look at, and what does fine-tuning change?"
+CALLS = """
+model = BertModel.from_pretrained("data/models/base-encoder", attn_implementation="eager")
+output = model(**tokenizer("play some jazz", return_tensors="pt"), output_attentions=True)
+weights = torch.stack(output.attentions)[:, 0]      # (layers, heads, pieces, pieces), rows sum to 1
+weights[..., 0].mean(-1)                            # of each head, the share to [CLS]
+torch.special.entr(weights).sum(-1).mean(-1)        # of each head, the entropy in nats
+head_view(output.attentions, tokens)                # bertviz
+"""
+VARY = """
+dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
+dvc exp run -S 'lessons.attention.sentence="the [MASK] is on the table"' -S lessons.attention.layer=5 lesson@attention
+dvc exp run -S lessons.attention.decoder=base-decoder lesson@attention
+"""
 
 KINDS_OF_BLOCKS = {"utterances": "Utterances", "pairs": "Utterances of one intent, joined"}
+WORDS = {"cls": "[CLS]", "sep": "[SEP]", "previous": "previous", "next": "next", "own": "own"}
+DEPTH = ("sep", "cls", "entropy")
 LARGEST_VIEW = 5_000_000  # bytes
 HALF = 0.5  # share of its attention from which on a head is said to be about one target
-# Clark et al. 2019, bert-base, pairs of up to 128 pieces; by layer, read off the authors' plots (+-.03)
+# Clark et al. 2019, bert-base, pairs of up to 128 tokens; by layer, read off the authors' plots (+-.03)
 REFERENCE = {
     "layers": [
         {"layer": 0, "sep": 0.03, "cls": 0.06, "entropy": 3.65},
@@ -228,7 +243,7 @@ def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, 
 def _shown(
     options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]
 ) -> dict[str, tuple[dict[str, Any], list[str]]]:
-    """Inputs and pieces of the sentences that the views show."""
+    """Inputs and tokens of the sentences that the views show."""
     model, tokenizer = models["encoder"]
     sentences = [options.sentence, *([options.second] if options.second else [])]
     materials.fits("sentence", tokenizer, model, *sentences)
@@ -258,84 +273,106 @@ def _mask(options: Options, materials: Materials, models: dict[str, tuple[Any, A
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     drawn: dict[str, bytes] = {}
-    names, reference = facts["models"], facts["reference"]
-    words = {"cls": "[CLS]", "sep": "[SEP]", "previous": "previous", "next": "next", "own": "own"}
+    arrangements = [(name, facts["arrangements"][name]) for name in KINDS_OF_BLOCKS]
+    body = _views_and_mask(facts)
+    for name, of in arrangements:
+        drawn |= _drawn(name, of, tables[f"heads_{name}"])
+        body += _by_target(facts, name, of, drawn) + _tuning(facts, name, of)
+    drawn |= _by_depth(facts, arrangements)
+    body += _paper(facts, drawn) + _first_token(facts, arrangements)
+    return page.Page(question=QUESTION, calls=CALLS, body=body, vary=VARY, pictures=drawn)
+
+
+def _views_and_mask(facts: dict[str, Any]) -> list[str]:
+    """Links to the views, and what goes to the mask of the sentence that they show."""
+    names, sentences = facts["models"], facts["sentences"]
     body = [
         page.heading("See for yourself"),
         *(
-            page.link(f"{view}_view_{role}.html", f"{view} view of {names[role]}: “{facts['sentences'][role]}”")
+            page.link(f"{view}_view_{role}.html", f"{view} view of {names[role]}: “{sentences[role]}”")
             for role in ("encoder", "decoder")
             for view in ("head", "model")
         ),
     ]
-    if facts["mask"]:
-        body += [
-            page.text(
-                "What goes to `[MASK]` in this sentence, mean over pieces and heads; lift over uniform attention:"
-            ),
-            page.table(facts["mask"], {"layer": "layer", "share": "share", "lift": "times uniform"}),
-        ]
-    arrangements = [(name, facts["arrangements"][name]) for name in ("utterances", "pairs")]
-    depth: dict[str, dict[str, list[tuple[float, float]]]] = {"sep": {}, "cls": {}, "entropy": {}}
-    for name, of in arrangements:
-        rows, title = of["layers"], f"{name}, {of['pieces']:.0f} pieces"
-        heads = tables[f"heads_{name}"]
-        grid = {f"{words[target]}": _grid([head[target] for head in heads], len(rows)) for target in words}
-        drawn[f"shares_{name}"] = pictures.heatmaps(grid, "head", "layer", unit="share of attention")
-        drawn[f"entropy_{name}"] = pictures.heatmaps(
-            {"entropy": _grid([head["entropy"] for head in heads], len(rows))}, "head", "layer", unit="nats"
-        )
-        drawn[f"clusters_{name}"] = pictures.maps(
-            {
-                "clusters": [(head["x"], head["y"], f"cluster {head['cluster']}") for head in heads],
-                "layers": [(head["x"], head["y"], f"layer {head['layer']}") for head in heads],
-            }
-        )
-        for target, of_layers in depth.items():
-            of_layers[f"ours, {title}"] = [((row["layer"] + 1) / len(rows), row[target]) for row in rows]
-        over = ", ".join(f"{of['over_half'][target]} to {words[target]}" for target in words)
-        body += [
-            page.heading(f"{names['encoder']} on {title}"),
-            page.text(
-                f"{of['inputs']} inputs of {of['pieces']:.1f} pieces on average, made of {facts['utterances']} test "
-                "utterances. Means over all pieces; a lift is a share over that of uniform attention, so that short "
-                "and long inputs compare. Entropy is in nats."
-            ),
-            page.table(
-                rows,
-                {"layer": "layer"}
-                | words
-                | {"entropy": "entropy"}
-                | {f"{target}_lift": f"{word}, lift" for target, word in words.items()}
-                | {"entropy_lift": "entropy, share of uniform"},
-            ),
-            page.picture(drawn[f"shares_{name}"], "Share of attention of each head, by target."),
-            page.picture(drawn[f"entropy_{name}"], "Entropy of each head."),
-            page.text(f"Heads, of {of['heads']}, with more than half of their attention on one target: {over}."),
-            page.table(
-                [row | {"target": words[row["target"]]} for row in of["strongest"]],
-                {"target": "target", "layer": "layer", "head": "its strongest head", "share": "share", "lift": "lift"},
-            ),
-            page.picture(
-                drawn[f"clusters_{name}"],
-                "Heads by distance (root of the Jensen-Shannon divergence, multidimensional scaling).",
-            ),
-            page.heading(f"What tuning changed: {names['tuned']}, {name}"),
-            page.text("Change of each mean, and the divergence of each head from itself before tuning, in nats."),
-            page.table(
-                rows,
-                {"layer": "layer"}
-                | {f"{target}_change": word for target, word in words.items()}
-                | {"entropy_change": "entropy", "divergence_from_tuned": "divergence"},
-            ),
-        ]
-    for target, of_layers in depth.items():
-        of_layers["bert-base, Clark et al."] = [
-            ((row["layer"] + 1) / len(reference["layers"]), row[target]) for row in reference["layers"]
-        ]
-        label = "entropy, nats" if target == "entropy" else f"share of attention to {words[target]}"
-        drawn[f"depth_{target}"] = pictures.lines(of_layers, "depth: layer over layers", label)
-    body += [
+    if not facts["mask"]:
+        return body
+    told = "What goes to `[MASK]` in this sentence, mean over tokens and heads; lift over uniform attention:"
+    columns = {"layer": "layer", "share": "share", "lift": "times uniform"}
+    return [*body, page.text(told), page.table(facts["mask"], columns)]
+
+
+def _drawn(name: str, of: dict[str, Any], heads: list[dict[str, Any]]) -> dict[str, bytes]:
+    """Pictures of all heads of one arrangement: shares by target, entropy, and who lies near whom."""
+    count = len(of["layers"])
+    grid = {word: _grid([head[target] for head in heads], count) for target, word in WORDS.items()}
+    entropy = {"entropy": _grid([head["entropy"] for head in heads], count)}
+    points = {
+        "clusters": [(head["x"], head["y"], f"cluster {head['cluster']}") for head in heads],
+        "layers": [(head["x"], head["y"], f"layer {head['layer']}") for head in heads],
+    }
+    return {
+        f"shares_{name}": pictures.heatmaps(grid, "head", "layer", unit="share of attention"),
+        f"entropy_{name}": pictures.heatmaps(entropy, "head", "layer", unit="nats"),
+        f"clusters_{name}": pictures.maps(points),
+    }
+
+
+def _by_target(facts: dict[str, Any], name: str, of: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
+    """What the heads of one arrangement look at."""
+    over = ", ".join(f"{of['over_half'][target]} to {word}" for target, word in WORDS.items())
+    columns = {"layer": "layer"} | WORDS | {"entropy": "entropy"}
+    columns |= {f"{target}_lift": f"{word}, lift" for target, word in WORDS.items()}
+    strongest = [row | {"target": WORDS[row["target"]]} for row in of["strongest"]]
+    return [
+        page.heading(f"{facts['models']['encoder']} on {_title(name, of)}"),
+        page.text(
+            f"{of['inputs']} inputs of {of['pieces']:.1f} tokens on average, made of {facts['utterances']} test "
+            "utterances. Means over all tokens; a lift is a share over that of uniform attention, so that short "
+            "and long inputs compare. Entropy is in nats."
+        ),
+        page.table(of["layers"], columns | {"entropy_lift": "entropy, share of uniform"}),
+        page.picture(drawn[f"shares_{name}"], "Share of attention of each head, by target."),
+        page.picture(drawn[f"entropy_{name}"], "Entropy of each head."),
+        page.text(f"Heads, of {of['heads']}, with more than half of their attention on one target: {over}."),
+        page.table(
+            strongest,
+            {"target": "target", "layer": "layer", "head": "its strongest head", "share": "share", "lift": "lift"},
+        ),
+        page.picture(
+            drawn[f"clusters_{name}"],
+            "Heads by distance (root of the Jensen-Shannon divergence, multidimensional scaling).",
+        ),
+    ]
+
+
+def _tuning(facts: dict[str, Any], name: str, of: dict[str, Any]) -> list[str]:
+    """What tuning changed in one arrangement."""
+    columns = {"layer": "layer"} | {f"{target}_change": word for target, word in WORDS.items()}
+    return [
+        page.heading(f"What tuning changed: {facts['models']['tuned']}, {name}"),
+        page.text("Change of each mean, and the divergence of each head from itself before tuning, in nats."),
+        page.table(of["layers"], columns | {"entropy_change": "entropy", "divergence_from_tuned": "divergence"}),
+    ]
+
+
+def _by_depth(facts: dict[str, Any], arrangements: list[tuple[str, dict[str, Any]]]) -> dict[str, bytes]:
+    """Lines over the depth, ours and the paper's."""
+    drawn = {}
+    series = {f"ours, {_title(name, of)}": of["layers"] for name, of in arrangements}
+    series |= {"bert-base, Clark et al.": facts["reference"]["layers"]}
+    for target in DEPTH:
+        label = f"share of attention to {WORDS[target]}" if target in WORDS else "entropy, nats"
+        points = {
+            name: [((row["layer"] + 1) / len(rows), row[target]) for row in rows] for name, rows in series.items()
+        }
+        drawn[f"depth_{target}"] = pictures.lines(points, "depth: layer over layers", label)
+    return drawn
+
+
+def _paper(facts: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
+    """Our layers beside those of the paper."""
+    reference = facts["reference"]
+    return [
         page.heading("Beside the paper"),
         page.text(
             f"The most that a layer gives to [CLS] and to [SEP]: {_most(facts['arrangements']['pairs']['layers'])} "
@@ -345,13 +382,13 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         *(
             page.picture(
                 drawn[f"depth_{target}"],
-                f"{'Attention to ' + words[target] if target in words else 'Entropy'} by depth.",
+                f"{'Attention to ' + WORDS[target] if target in WORDS else 'Entropy'} by depth.",
             )
-            for target in depth
+            for target in DEPTH
         ),
         page.text(
             f"Clark et al. 2019 on bert-base, read off their plots: {reference['previous_heads']} of "
-            f"{reference['heads']} heads give more than half of their attention to the previous piece, "
+            f"{reference['heads']} heads give more than half of their attention to the previous token, "
             f"{reference['next_heads']} to the next. Layers are numbered from 0 here, from 1 in the paper."
         ),
         page.table(
@@ -360,38 +397,28 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             | {"cls": "[CLS]", "cls_lift": "[CLS], lift", "sep": "[SEP]", "sep_lift": "[SEP], lift"}
             | {"entropy": "entropy", "entropy_lift": "entropy, share of uniform"},
         ),
-        page.heading(f"{names['decoder']}: the first piece, and nothing ahead"),
     ]
+
+
+def _first_token(facts: dict[str, Any], arrangements: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """What the decoder gives to the first token, and to what follows."""
+    body = [page.heading(f"{facts['models']['decoder']}: the first token, and nothing ahead")]
     for name, of in arrangements:
         first = of["decoder"]
         body += [
             page.text(
-                f"{KINDS_OF_BLOCKS[name]}: {first['inputs']} inputs of {first['pieces']:.1f} pieces. Uniform attention "
-                f"to what came before would give the first piece {first['uniform']:.3f}; {first['sinks']} of "
-                f"{first['head_count']} heads give it more than {facts['sink']}. Largest weight on a later piece: "
+                f"{KINDS_OF_BLOCKS[name]}: {first['inputs']} inputs of {first['pieces']:.1f} tokens. Uniform attention "
+                f"to what came before would give the first token {first['uniform']:.3f}; {first['sinks']} of "
+                f"{first['head_count']} heads give it more than {facts['sink']}. Largest weight on a later token: "
                 f"{first['largest_ahead']}."
             ),
             page.table(first["heads"], {"layer": "layer", "head": "head", "first": "to the first", "lift": "lift"}),
         ]
-    return page.Page(
-        question=QUESTION,
-        calls="""
-model = BertModel.from_pretrained("data/models/base-encoder", attn_implementation="eager")
-output = model(**tokenizer("play some jazz", return_tensors="pt"), output_attentions=True)
-weights = torch.stack(output.attentions)[:, 0]      # (layers, heads, pieces, pieces), rows sum to 1
-weights[..., 0].mean(-1)                            # of each head, the share to [CLS]
-torch.special.entr(weights).sum(-1).mean(-1)        # of each head, the entropy in nats
-head_view(output.attentions, tokens)                # bertviz
-""",
-        body=body,
-        vary="""
-dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
-dvc exp run -S 'lessons.attention.sentence="the [MASK] is on the table"' -S lessons.attention.layer=5 lesson@attention
-dvc exp run -S lessons.attention.encoder=google-bert/bert-base-uncased \\
-  -S lessons.attention.tuned=google-bert/bert-base-uncased lesson@attention
-""",
-        pictures=drawn,
-    )
+    return body
+
+
+def _title(name: str, of: dict[str, Any]) -> str:
+    return f"{name}, {of['pieces']:.0f} tokens"
 
 
 def _most(rows: list[dict[str, Any]]) -> str:

@@ -18,6 +18,19 @@ from pipelines.lessons.common.materials import LessonOptions, Materials, Measure
 from pipelines.models import inference, loading
 
 QUESTION = "What stands in the vectors that go into BERT, and in those that come out?"
+CALLS = """
+model = BertModel.from_pretrained("data/models/base-encoder")
+ids = torch.tensor(tokenizer("play some jazz")["input_ids"]).unsqueeze(0)    # (pieces,) -> (1, pieces)
+e = model.embeddings
+e.LayerNorm(e.word_embeddings(ids) + e.position_embeddings(places) + e.token_type_embeddings(types))
+layers = model(ids, output_hidden_states=True).hidden_states                 # one (1, pieces, width) a layer
+cosine_similarity(vectors)                                                   # scikit-learn
+"""
+VARY = """
+dvc exp run -S lessons.embeddings.tuned=slots-full lesson@embeddings
+dvc exp run -S lessons.embeddings.word=table -S 'lessons.embeddings.contexts=[book a table,a table of contents]' \\
+  lesson@embeddings
+"""
 
 DISTANCES = (1, 2, 5, 10, 50)
 
@@ -137,12 +150,12 @@ def dimensions(model: Any, ids: torch.Tensor) -> dict[str, Any]:
 
 
 def sentence_vectors(model: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:
-    """Mean over the pieces of each text, after the embeddings and after each layer; (layers + 1, texts, width)."""
+    """Mean over the tokens of each text, after the embeddings and after each layer; (layers + 1, texts, width)."""
     return _pooled(model, tokenizer, texts, [None] * len(texts))
 
 
 def word_vectors(model: Any, tokenizer: Any, word: str, texts: list[str]) -> np.ndarray:
-    """Mean over the pieces of `word` where it first stands in each text; (layers + 1, texts, width).
+    """Mean over the tokens of `word` where it first stands in each text; (layers + 1, texts, width).
 
     Raises:
         InputError: it does not stand in a text.
@@ -201,41 +214,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         if facts["contexts"]
         else {}
     )
-    dims, pooled = facts["dimensions"], facts["pooler"]
-    matrices = [row | {"shape": page.shape(row["shape"])} for row in facts["matrices"]]
-    body = [
-        page.heading("Three tables and a norm"),
-        page.table(matrices, {"name": "matrix", "shape": "shape", "weights": "weights"}),
-        page.text(
-            "A piece goes in as the sum of three rows, one each for its word piece, its position and its sentence, "
-            f"through LayerNorm. For “{facts['sentence']}” that sum differs from the model's own embedding output by "
-            f"at most {facts['sum_largest_error']:.1e}."
-        ),
-        page.heading("Positions"),
-        page.picture(
-            seen,
-            "Cosine similarity of the position embeddings. That neighbours are alike was learned: nobody told the "
-            f"model which positions are near (mean cosine at distance {facts['positions'][0]['distance']}: "
-            f"{facts['positions'][0]['cosine']:.3f}).",
-        ),
-        page.table(facts["positions"], {"distance": "positions apart", "cosine": "mean cosine"}),
-        page.heading("Why a model takes a batch"),
-        page.text(
-            f"One sentence is {page.shape(dims['one_sentence'])} numbers. Given as it is, the model says: "
-            f"`{dims['refused']}`. `ids.unsqueeze(0)` adds the batch axis, {page.shape(dims['unsqueezed'])}, and what "
-            f"comes out has three dimensions, {page.shape(dims['hidden_states'])}: sentences, pieces, width. All "
-            "sentences of a batch, padded to one length, go through each matrix in one product."
-        ),
-    ]
-    if pooled:
-        body += [
-            page.heading("The pooler"),
-            page.text(
-                f"Its output, {page.shape(pooled['shape'])}, is tanh(W h + b) of the last hidden state of `[CLS]` "
-                f"(largest difference {pooled['largest_error']:.1e}), so it lies between -1 and 1; the largest value "
-                f"here is {pooled['largest']:.3f}."
-            ),
-        ]
+    body = _inputs(facts, seen) + (_pooler(facts["pooler"]) if facts["pooler"] else [])
     body += [
         page.heading("Sentences"),
         page.text("Cosine similarity of mean vectors, after the embeddings (layer 0) and after each layer."),
@@ -252,19 +231,50 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     ]
     return page.Page(
         question=QUESTION,
-        calls="""
-model = BertModel.from_pretrained("data/models/base-encoder")
-ids = torch.tensor(tokenizer("play some jazz")["input_ids"]).unsqueeze(0)    # (pieces,) -> (1, pieces)
-e = model.embeddings
-e.LayerNorm(e.word_embeddings(ids) + e.position_embeddings(places) + e.token_type_embeddings(types))
-layers = model(ids, output_hidden_states=True).hidden_states                 # one (1, pieces, width) a layer
-cosine_similarity(vectors)                                                   # scikit-learn
-""",
+        calls=CALLS,
         body=body,
-        vary="""
-dvc exp run -S lessons.embeddings.tuned=slots-full lesson@embeddings
-dvc exp run -S lessons.embeddings.word=table -S 'lessons.embeddings.contexts=[book a table,a table of contents]' \\
-  lesson@embeddings
-""",
+        vary=VARY,
         pictures={"positions": seen, "map": drawn},
     )
+
+
+def _inputs(facts: dict[str, Any], seen: bytes) -> list[str]:
+    """The tables that a token goes in by, its position, and the batch axis."""
+    dims = facts["dimensions"]
+    matrices = [row | {"shape": page.shape(row["shape"])} for row in facts["matrices"]]
+    return [
+        page.heading("Three tables and a norm"),
+        page.table(matrices, {"name": "matrix", "shape": "shape", "weights": "weights"}),
+        page.text(
+            "A token goes in as the sum of three rows, one each for its word piece, its position and its sentence, "
+            f"through LayerNorm. For “{facts['sentence']}” that sum differs from the model's own embedding output by "
+            f"at most {facts['sum_largest_error']:.1e}."
+        ),
+        page.heading("Positions"),
+        page.picture(
+            seen,
+            "Cosine similarity of the position embeddings. That neighbours are alike was learned: nobody told the "
+            f"model which positions are near (mean cosine at distance {facts['positions'][0]['distance']}: "
+            f"{facts['positions'][0]['cosine']:.3f}).",
+        ),
+        page.table(facts["positions"], {"distance": "positions apart", "cosine": "mean cosine"}),
+        page.heading("Why a model takes a batch"),
+        page.text(
+            f"One sentence is {page.shape(dims['one_sentence'])} numbers. Given as it is, the model says: "
+            f"`{dims['refused']}`. `ids.unsqueeze(0)` adds the batch axis, {page.shape(dims['unsqueezed'])}, and what "
+            f"comes out has three dimensions, {page.shape(dims['hidden_states'])}: sentences, tokens, width. All "
+            "sentences of a batch, padded to one length, go through each matrix in one product."
+        ),
+    ]
+
+
+def _pooler(pooled: dict[str, Any]) -> list[str]:
+    """What the pooler does with `[CLS]`."""
+    return [
+        page.heading("The pooler"),
+        page.text(
+            f"Its output, {page.shape(pooled['shape'])}, is tanh(W h + b) of the last hidden state of `[CLS]` "
+            f"(largest difference {pooled['largest_error']:.1e}), so it lies between -1 and 1; the largest value "
+            f"here is {pooled['largest']:.3f}."
+        ),
+    ]

@@ -21,10 +21,16 @@ from pipelines.tasks.masked_lm.task import NO_LABEL
 from pipelines.training import trainer
 
 QUESTION = "How does BERT learn to fill in what is masked?"
+VARY = """
+dvc exp run -S adapt_encoder.mask_rate=0.3 lesson@masking
+dvc exp run -S finetune_from=adapted evaluate@intent-full evaluate@slots-full   # does it help intents and slots?
+dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
+  -S lessons.masking.adapted=bert lesson@masking
+"""
 
 MASK = "[MASK]"
-KINDS = {"masked": "became [MASK]", "replaced": "became another piece", "kept": "stayed"}
-TOP = 5  # pieces shown
+KINDS = {"masked": "became [MASK]", "replaced": "became another token", "kept": "stayed"}
+TOP = 5  # tokens shown
 NEW_HEAD = "cls.predictions.transform.dense.weight"
 
 
@@ -113,7 +119,7 @@ def counted(rows: list[Utterance], tokenizer: Any, options: Options) -> dict[str
 
 
 def masked_accuracy(model: Any, tokenizer: Any, features: list[dict[str, Any]]) -> dict[str, float]:
-    """Share of the chosen pieces that the model finds: of all, and by what became of them."""
+    """Share of the chosen tokens that the model finds: of all, and by what became of them."""
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for batch, output in inference.batches(model, features):
@@ -133,10 +139,10 @@ def masked_accuracy(model: Any, tokenizer: Any, features: list[dict[str, Any]]) 
 
 @torch.no_grad()
 def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, Any]:
-    """exp of the mean surprise of each piece, in nats, masked alone while all others are seen.
+    """exp of the mean surprise of each token, in nats, masked alone while all others are seen.
 
     Salazar et al. 2020, "Masked Language Model Scoring", equations 1 and 3. Lower is better; it compares between
-    models of the same pieces alone.
+    models of the same tokens alone.
     """
     features = []
     for feature in loading.tokenize(tokenizer, texts, loading.max_positions(model)):
@@ -166,9 +172,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             for kind, title in kinds.items()
             if kind in facts["models"]["before"]["masked_accuracy"]
         },
-        "share of pieces found",
+        "share of tokens found",
     )
-    counts = facts["counted"]
     new = [titles[when] for when, one in models if one["head_is_new"]]
     rows = [
         {"when": titles[when], "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
@@ -183,11 +188,45 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         for row in sorted(facts["filled"], key=lambda row: row["sentence"])
     ]
     body = [
+        *_rule(facts),
+        page.heading("Before and after"),
+        page.picture(drawn, f"Share of the chosen tokens found, on {facts['utterances']} test utterances."),
+        page.table(
+            rows,
+            {"when": "", "accuracy": "tokens found", "pseudo_perplexity": "pseudo-perplexity per token"},
+        ),
+        page.text(_pseudo_perplexity(facts, new)),
+        page.text(
+            "Whether intents and slots gain by it is an experiment, the second command below; its last figures stand "
+            "in metrics/README.md, under “What masked words bring”."
+        ),
+        page.heading("Fill in the mask"),
+        page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest tokens"}),
+    ]
+    return page.Page(
+        question=QUESTION,
+        calls=f"""
+chosen = masked_lm.choose(words, {facts["rate"]}, {[facts["shares"][kind] for kind in list(KINDS)[:2]]}, random)
+shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, random)   # masked, replaced or kept
+model = AutoModelForMaskedLM.from_pretrained("data/models/adapted-encoder")
+loss = model(input_ids=shown, labels=labels).loss                                 # on the chosen tokens alone
+pipeline("fill-mask", model=model, tokenizer=tokenizer)("play some [MASK] music")
+""",
+        body=body,
+        vary=VARY,
+        pictures={"found": drawn},
+    )
+
+
+def _rule(facts: dict[str, Any]) -> list[str]:
+    """What the rule does with the words of train."""
+    counts = facts["counted"]
+    return [
         page.heading("The rule, counted"),
         page.text(
             f"In one pass over the training utterances {counts['chosen']:,} of {counts['words']:,} words were chosen "
             f"(asked for: a rate of {facts['rate']}, at least one word an utterance; counted: {counts['rate']:.3f}). "
-            "A chosen word goes whole, with all its pieces."
+            "A chosen word goes whole, with all its tokens."
         ),
         page.table(
             [
@@ -196,44 +235,19 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             ],
             {"kind": "a chosen word", "asked": "share asked for", "counted": "share counted"},
         ),
-        page.heading("Before and after"),
-        page.picture(drawn, f"Share of the chosen pieces found, on {facts['utterances']} test utterances."),
-        page.table(
-            rows,
-            {"when": "", "accuracy": "pieces found", "pseudo_perplexity": "pseudo-perplexity a piece"},
-        ),
-        page.text(
-            f"Pseudo-perplexity: each of {facts['models']['before']['pieces']:,} pieces of {facts['scored']} test "
-            "utterances is masked alone (Salazar et al. 2020)."
-            + (
-                f" A model whose layer for masked words is new guesses: {', '.join(new)}; its word embeddings are "
-                "learned, the layer before them is random. To give each piece the same chance would make "
-                f"{facts['models']['before']['vocabulary']:,}, so much of the gain is that layer's."
-                if new
-                else ""
-            )
-        ),
-        page.text(
-            "Whether intents and slots gain by it is an experiment, the second command below; its last figures stand "
-            "in the README, under “What masked words bring”."
-        ),
-        page.heading("Fill in the mask"),
-        page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest pieces"}),
     ]
-    return page.Page(
-        question=QUESTION,
-        calls=f"""
-chosen = masked_lm.choose(words, {facts["rate"]}, {[facts["shares"][kind] for kind in list(KINDS)[:2]]}, random)
-shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, random)   # masked, replaced or kept
-model = AutoModelForMaskedLM.from_pretrained("data/models/adapted-encoder")
-loss = model(input_ids=shown, labels=labels).loss                                 # on the chosen pieces alone
-pipeline("fill-mask", model=model, tokenizer=tokenizer)("play some [MASK] music")
-""",
-        body=body,
-        vary="""
-dvc exp run -S adapt_encoder.mask_rate=0.3 lesson@masking
-dvc exp run -S finetune_from=adapted evaluate@intent-full evaluate@slots-full   # does it help intents and slots?
-dvc exp run -S lessons.masking.adapted=google-bert/bert-base-uncased lesson@masking
-""",
-        pictures={"found": drawn},
+
+
+def _pseudo_perplexity(facts: dict[str, Any], new: list[str]) -> str:
+    """What the figure is, and what it says of models whose head is `new`."""
+    return (
+        f"Pseudo-perplexity: each of {facts['models']['before']['pieces']:,} tokens of {facts['scored']} test "
+        "utterances is masked alone (Salazar et al. 2020)."
+        + (
+            f" A model whose layer for masked words is new guesses: {', '.join(new)}; its word embeddings are "
+            "learned, the layer before them is random. To give each token the same chance would make "
+            f"{facts['models']['before']['vocabulary']:,}, so much of the gain is that layer's."
+            if new
+            else ""
+        )
     )

@@ -117,7 +117,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.picture(drawn, "MiB in tensors after one step of AdamW, by what they are for."),
         page.table(
             rows,
-            {"mode": "trained", "batch_size": "utterances", "pieces": "pieces, padded"}
+            {"mode": "trained", "batch_size": "utterances", "pieces": "tokens, padded"}
             | {kind: f"{title}, MiB" for kind, title in KINDS.items()},
         ),
         page.text(

@@ -173,7 +173,8 @@ model(**inputs).logits.softmax(-1)[0, 0]                                  # prob
         body=body,
         vary="""
 dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence
-dvc exp run -S lessons.next_sentence.encoder=google-bert/bert-base-uncased lesson@next_sentence   # its own head
+dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
+  -S lessons.next_sentence.encoder=bert lesson@next_sentence   # its own head
 $EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence
 """,
         data="chatterbot-corpus, statements and replies",

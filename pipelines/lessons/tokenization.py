@@ -1,4 +1,4 @@
-"""Into what pieces do WordPiece and BPE cut a sentence, and what do they lose?"""
+"""Into what tokens do WordPiece and BPE cut a sentence, and what do they lose?"""
 
 import io
 from random import Random
@@ -15,7 +15,18 @@ from pipelines.lessons.common.materials import LessonOptions, Materials, Measure
 from pipelines.models import loading
 from pipelines.tasks.masked_lm import task as masked_lm
 
-QUESTION = "Into what pieces do WordPiece and BPE cut a sentence, and what is lost on the way?"
+QUESTION = "Into what tokens do WordPiece and BPE cut a sentence, and what is lost on the way?"
+CALLS = """
+tokenizer = AutoTokenizer.from_pretrained("data/models/base-encoder")
+tokenizer.tokenize("book a table for two")              # the pieces
+ids = tokenizer("book a table for two")["input_ids"]    # their numbers, with [CLS] and [SEP]
+tokenizer.decode(ids, skip_special_tokens=True)         # and back
+"""
+VARY = """
+dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
+dvc exp run -S '+models.beto={name: dccuchile/bert-base-spanish-wwm-cased, revision: main, sha256: null}' \\
+  -S 'lessons.tokenization.models=[base-encoder,beto]' lesson@tokenization
+"""
 
 UNKNOWN = "[UNK]"
 PRIVATE = 0xF0000  # first sign of Unicode's private plane 15
@@ -31,7 +42,7 @@ PROBES = {
 class Options(LessonOptions):
     """Models whose tokenizers are compared, and the sentences that they cut."""
 
-    models: list[ModelName]
+    models: list[ModelName] = Field(min_length=2, max_length=2)
     vocab_size: int = Field(gt=300, le=100_000)
     english: Sentences
     spanish: Sentences
@@ -41,7 +52,7 @@ class Options(LessonOptions):
 
 
 def measure(options: Options, materials: Materials) -> Measured:
-    """Pieces a word, unknown pieces and round trips of each tokenizer; two ways to mask one sentence."""
+    """Pieces a word, unknown tokens and round trips of each tokenizer; two ways to mask one sentence."""
     learned_on = [row["text"] for row in materials.rows("train")]
     cutters = {name: _of_model(name, materials) for name in options.models}
     cutters |= learn(learned_on, options.vocab_size)
@@ -83,11 +94,11 @@ def _of_model(name: str, materials: Materials) -> Tokenizer:
 
 
 def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
-    """Three tokenizers with `size` pieces each, learned on the same texts.
+    """Three tokenizers with `size` tokens each, learned on the same texts.
 
-    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; pieces merged by count, as the tokenizers library does)
+    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; tokens merged by count, as the tokenizers library does)
     - byte-level BPE as GPT-2's (Radford et al. 2019)
-    - BPE by SentencePiece (Kudo & Richardson 2018), cased, its pieces then used by WordPiece's rule of the longest
+    - BPE by SentencePiece (Kudo & Richardson 2018), cased, its tokens then used by WordPiece's rule of the longest
       match: this is how the vocabulary of BETO (Cañete et al. 2020) was made
     """
     byte_level = Tokenizer(models.BPE())
@@ -131,7 +142,7 @@ def _words(texts: list[str], normalizer: Any) -> list[list[str]]:
 
 
 def _merged(texts: list[list[str]], size: int) -> list[str]:
-    """`size` pieces of WordPiece, merged by count; `##` before those that go on a word.
+    """`size` tokens of WordPiece, merged by count; `##` before those that go on a word.
 
     WordPieceTrainer numbers `##` letters in an order that changes from process to process, and numbers break ties. So
     a letter inside a word becomes a sign of its own, in a fixed order, and plain BPE does the rest.
@@ -148,7 +159,7 @@ def _merged(texts: list[list[str]], size: int) -> list[str]:
 
 
 def _longest_match(pieces: list[str], normalizer: Any) -> Tokenizer:
-    """A tokenizer by WordPiece's rule: of a word the longest piece that is known, then of the rest."""
+    """A tokenizer by WordPiece's rule: of a word the longest token that is known, then of the rest."""
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys([UNKNOWN, *pieces]))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizer
@@ -158,7 +169,7 @@ def _longest_match(pieces: list[str], normalizer: Any) -> Tokenizer:
 
 
 def cut(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The pieces of `text`; those of byte-level BPE as text, `▁` for a blank, or as bytes where they cut a letter."""
+    """The tokens of `text`; those of byte-level BPE as text, `▁` for a blank, or as bytes where they cut a letter."""
     pieces = tokenizer.encode(text, add_special_tokens=False).tokens
     if not isinstance(tokenizer.decoder, decoders.ByteLevel):
         return pieces
@@ -174,12 +185,12 @@ def cut(tokenizer: Tokenizer, text: str) -> list[str]:
 
 
 def round_trip(tokenizer: Tokenizer, text: str) -> str:
-    """What comes back when the pieces of `text` are decoded."""
+    """What comes back when the tokens of `text` are decoded."""
     return tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
 
 
 def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
-    """`fertility`: pieces a word (Rust et al. 2021); `unknown`: share of unknown pieces; `round_trips`: share of the
+    """`fertility`: tokens a word (Rust et al. 2021); `unknown`: share of unknown tokens; `round_trips`: share of the
     texts that come back as they were, and `ignoring_case` those that do but for case."""
     cuts = [tokenizer.encode(text, add_special_tokens=False).tokens for text in texts]
     total = sum(map(len, cuts))
@@ -194,7 +205,7 @@ def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
 
 
 def _masked(options: Options, tokenizer: Tokenizer) -> dict[str, Any]:
-    """One sentence, masked by whole words and by single pieces, at the same rate."""
+    """One sentence, masked by whole words and by single tokens, at the same rate."""
     encoded = tokenizer.encode(options.masked_sentence, add_special_tokens=False)
     ways = {"whole words": encoded.word_ids, "single pieces": list(range(len(encoded.tokens)))}
     rows = [{"masking": "none", "pieces": encoded.tokens}]
@@ -211,67 +222,67 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     languages = {"test": "English, test utterances", "english": "English, own", "spanish": "Spanish, own"}
     chart = pictures.bars(
         {row["tokenizer"]: {title: row[f"{of}_fertility"] for of, title in languages.items()} for row in tokenizers},
-        "pieces a word",
+        "tokens per word",
     )
     body = [
-        page.heading("Pieces a word"),
-        page.picture(chart, "Fertility: 1 means that each word is one piece; the fewer, the shorter the input."),
+        page.heading("Tokens per word"),
+        page.picture(chart, "Fertility: 1 means that each word is one token; the fewer, the shorter the input."),
         page.table(
             tokenizers,
-            {"tokenizer": "tokenizer", "vocabulary": "pieces known"}
-            | {f"{of}_fertility": f"pieces a word, {title}" for of, title in languages.items()}
+            {"tokenizer": "tokenizer", "vocabulary": "tokens known"}
+            | {f"{of}_fertility": f"tokens per word, {title}" for of, title in languages.items()}
             | {f"{of}_unknown": f"unknown, {title}" for of, title in languages.items()},
         ),
         page.text(
             f"The three `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
-            f"for {facts['vocab_size']:,} pieces, so they compare; the others come with their models. What was "
-            "learned on English cuts Spanish into more pieces, and a letter that a vocabulary lacks makes a "
+            f"for {facts['vocab_size']:,} tokens, so they compare; the others come with their models. What was "
+            "learned on English cuts Spanish into more tokens, and a letter that a vocabulary lacks makes a "
             "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
         ),
         page.text(
             "BETO's vocabulary is often called WordPiece. It is BPE that SentencePiece built, cased, with its pieces "
             "rewritten for WordPiece's rule of the longest match; `as BETO's` is made that way here. With a network, "
-            "put `dccuchile/bert-base-spanish-wwm-cased` among the models to see the real one."
+            "bring `dccuchile/bert-base-spanish-wwm-cased` to see the real one (below)."
         ),
-        page.heading("The same sentence, piece by piece"),
-        page.table(facts["pieces"], {"sentence": "sentence", "tokenizer": "tokenizer", "pieces": "pieces"}),
+        *_side_by_side(facts),
+    ]
+    return page.Page(
+        question=QUESTION,
+        calls=CALLS,
+        body=body,
+        vary=VARY,
+        pictures={"fertility": chart},
+    )
+
+
+def _side_by_side(facts: dict[str, Any]) -> list[str]:
+    """The same texts by each tokenizer: into what, what comes back, and what masking hides."""
+    body = [
+        page.heading("The same sentence, token by token"),
+        page.table(facts["pieces"], {"sentence": "sentence", "tokenizer": "tokenizer", "pieces": "tokens"}),
         page.heading("What comes back"),
         page.text(
             "Encoded, then decoded. An uncased BERT loses case and accents on purpose. The decoder of this project "
             "lowercases and keeps accents; GPT-2 as published keeps both. Byte-level BPE knows a word with the blank "
-            "before it, so it cuts the first word of a text into more pieces."
+            "before it, so it cuts the first word of a text into more tokens."
         ),
         page.table(
             facts["probes"],
             {"probe": "what", "text": "goes in", "tokenizer": "tokenizer", "comes_back": "comes back", "kept": "same"},
         ),
         page.table(
-            tokenizers,
+            facts["tokenizers"],
             {"tokenizer": "tokenizer"}
             | {"test_round_trips": "test utterances back as they were", "test_ignoring_case": "the same but for case"},
         ),
     ]
     if facts["masked"]:
         body += [
-            page.heading("Whole words or single pieces"),
+            page.heading("Whole words or single tokens"),
             page.text(
-                f"Masked at a rate of {facts['masked']['rate']}. Where single pieces are masked, the rest of the word "
-                "often gives the answer away; whole-word masking hides all pieces of a word at once."
+                f"Masked at a rate of {facts['masked']['rate']}. Where single tokens are masked, the rest of the word "
+                "often gives the answer away; whole-word masking hides all tokens of a word at once."
             ),
-            page.table(facts["masked"]["rows"], {"masking": "masking", "pieces": "pieces"}),
+            page.table(facts["masked"]["rows"], {"masking": "masking", "pieces": "tokens"}),
         ]
-    return page.Page(
-        question=QUESTION,
-        calls="""
-tokenizer = AutoTokenizer.from_pretrained("data/models/base-encoder")
-tokenizer.tokenize("book a table for two")              # the pieces
-ids = tokenizer("book a table for two")["input_ids"]    # their numbers, with [CLS] and [SEP]
-tokenizer.decode(ids, skip_special_tokens=True)         # and back
-""",
-        body=body,
-        vary="""
-dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
-dvc exp run -S 'lessons.tokenization.models=[base-encoder,dccuchile/bert-base-spanish-wwm-cased]' lesson@tokenization
-""",
-        pictures={"fertility": chart},
-    )
+    return body

@@ -20,6 +20,20 @@ from pipelines.tasks.qa import task as qa
 from pipelines.training import trainer
 
 QUESTION = "What is pre-training worth?"
+CALLS = """
+model = AutoModelForSequenceClassification.from_pretrained("data/models/base-encoder", num_labels=7)
+fresh = type(model)(model.config)                # the same architecture, from random weights
+model.base_model.requires_grad_(False)           # frozen: only the new layer learns
+pipeline("text-classification", "data/models/intent-full")("put on some jazz")
+pipeline("token-classification", "data/models/slots-full", aggregation_strategy="first")("put on some jazz")
+"""
+VARY = """
+dvc exp run lesson@transfer \\
+  -S '+lessons.transfer.sizes.100={per_intent: 100, epochs: 4, frozen_epochs: 20, batch_size: 32}'
+dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
+  -S lessons.transfer.encoder=bert lesson@transfer
+dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfer
+"""
 
 ARMS = {
     "random": "random weights, every weight trained",
@@ -195,7 +209,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         | {arm: of[arm, size]["accuracy"] for arm in ARMS}
         for size in sizes
     ]
-    asked = facts["inference"]
     body = [
         page.heading("Learning curve"),
         page.picture(drawn, f"Intent accuracy on {facts['test']} test utterances by training utterances."),
@@ -209,7 +222,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "column is what pre-training is worth. The epochs are few, to be quick, so these two are not "
             "trained out, and a line may fall where the next size has far fewer. The frozen arm has more, as what the "
             "encoder gives is computed once. It reads `[CLS]` as pre-training left it: all-MiniLM was trained for the "
-            "mean of all pieces, so there is little to read, and words that are trained from nothing can do better. "
+            "mean of all tokens, so there is little to read, and words that are trained from nothing can do better. "
             "One draw, one seed, no dropout, nothing chosen on test."
             + (
                 f" Left out, as train has {facts['fewest']} utterances of an intent: {', '.join(facts['left_out'])}."
@@ -217,6 +230,21 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 else ""
             )
         ),
+        *_ready_made(facts),
+    ]
+    return page.Page(
+        question=QUESTION,
+        calls=CALLS,
+        body=body,
+        vary=VARY,
+        pictures={"curve": drawn},
+    )
+
+
+def _ready_made(facts: dict[str, Any]) -> list[str]:
+    """What pipelines say of a few sentences."""
+    asked = facts["inference"]
+    return [
         page.heading("Ready-made pipelines on the models of this project"),
         page.text(f"`text-classification` with {facts['models']['intent']}:"),
         page.table(asked["intents"], {"sentence": "sentence", "label": "intent", "score": "probability"}),
@@ -227,21 +255,3 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             asked["answers"], {"context": "text", "question": "question", "answer": "answer", "score": "probability"}
         ),
     ]
-    return page.Page(
-        question=QUESTION,
-        calls="""
-model = AutoModelForSequenceClassification.from_pretrained("data/models/base-encoder", num_labels=7)
-fresh = type(model)(model.config)                # the same architecture, from random weights
-model.base_model.requires_grad_(False)           # frozen: only the new layer learns
-pipeline("text-classification", "data/models/intent-full")("put on some jazz")
-pipeline("token-classification", "data/models/slots-full", aggregation_strategy="first")("put on some jazz")
-""",
-        body=body,
-        vary="""
-dvc exp run lesson@transfer \\
-  -S '+lessons.transfer.sizes.100={per_intent: 100, epochs: 4, frozen_epochs: 20, batch_size: 32}'
-dvc exp run -S lessons.transfer.encoder=google-bert/bert-base-uncased lesson@transfer
-dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfer
-""",
-        pictures={"curve": drawn},
-    )

@@ -23,7 +23,7 @@ def predict(model: Any, features: list[dict[str, Any]], outputs: dict[str, bool]
     """Logits of each feature, without padding; a tuple of them where there are several `outputs`.
 
     Args:
-        outputs: names of the model's outputs -> whether they have one entry a piece, as the task's `outputs` says.
+        outputs: names of the model's outputs -> whether they have one entry a token, as the task's `outputs` says.
     """
     results: list[Any] = [None] * len(features)
     for batch, output in batches(model, features):
@@ -84,5 +84,5 @@ def batches(model: Any, features: list[dict[str, Any]]) -> Iterator[tuple[list[i
 
 
 def length(feature: dict[str, Any]) -> int:
-    """Word pieces of a feature."""
+    """Word tokens of a feature."""
     return len(feature["input_ids"])

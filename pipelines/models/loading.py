@@ -73,7 +73,7 @@ def holds(folder: Path, weight: str) -> bool:
 
 
 def max_positions(model: Any) -> int:
-    """Longest input of `model`, in word pieces."""
+    """Longest input of `model`, in tokens."""
     return model.config.max_position_embeddings
 
 
@@ -88,10 +88,10 @@ def label_names(model: Any) -> list[str]:
 
 
 def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -> list[dict[str, Any]]:
-    """Model inputs of each text, unpadded. Texts cut into words also get `first_pieces`, one entry a word.
+    """Model inputs of each text, unpadded. Texts cut into words also get `first_tokens`, one entry a word.
 
     Raises:
-        InputError: a text has more than `longest` word pieces.
+        InputError: a text has more than `longest` tokens.
     """
     if not texts:
         return []
@@ -104,13 +104,13 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
         if size > longest:
             start = text if isinstance(text, str) else " ".join(text)
             raise InputError(
-                f"text {start[:40]!r}…: {size} word pieces, but the model has {longest} positions; shorten the text"
+                f"text {start[:40]!r}…: {size} tokens, but the model has {longest} positions; shorten the text"
             )
         if split:
             first: dict[int, int] = {}
             for piece, word in enumerate(batch.word_ids(n)):
                 if word is not None:
                     first.setdefault(word, piece)
-            feature["first_pieces"] = [first.get(word) for word in range(len(text))]
+            feature["first_tokens"] = [first.get(word) for word in range(len(text))]
         features.append(feature)
     return features

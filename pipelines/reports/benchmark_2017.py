@@ -1,4 +1,4 @@
-"""The benchmark of 2017 (Coucke et al. 2018, arXiv:1805.10190): few utterances an intent, mean slot F1."""
+"""The benchmark of 2017 (Coucke et al. 2018, arXiv:1805.10190): few utterances per intent, mean slot F1."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def mean_slot_f1(predictions: list[dict[str, Any]], rows: list[Utterance]) -> di
 
 
 def vendor_slot_f1(reports: dict[str, bytes]) -> dict[str, float]:
-    """The published precision and recall of one vendor -> mean slot F1 at each size (utterances an intent, or `all`).
+    """The published precision and recall of one vendor -> mean slot F1 at each size (utterances per intent, or `all`).
 
     The files hold no F1, and do not say how their authors averaged. The convention here: a precision of NaN (nothing
     was predicted) counts as 0; F1 of each slot and draw, mean over draws, over the slots of an intent, over intents.
@@ -80,5 +80,5 @@ def _f1(precision: float, recall: float) -> float:
 
 
 def utterances(size: str) -> int:
-    """Where a size stands on an axis of utterances an intent."""
+    """Where a size stands on an axis of utterances per intent."""
     return WHOLE_UTTERANCES if size == WHOLE else int(size)

@@ -276,7 +276,7 @@ class _CachedEncoder(torch.nn.Module):
 
 
 def _cache_outputs(encoder: Any, features: list[dict[str, Any]]) -> None:
-    """Add the encoder's last hidden states, (pieces, hidden), to each feature under `inputs_embeds`."""
+    """Add the encoder's last hidden states, (tokens, hidden), to each feature under `inputs_embeds`."""
     for batch, output in batches(encoder, features):
         for n, hidden in zip(batch, output.last_hidden_state.float().cpu(), strict=True):
             features[n]["inputs_embeds"] = hidden[: length(features[n])].clone()

@@ -116,7 +116,7 @@ def test_a_wrong_key_is_named_with_its_path(write, path, value):
 
 def test_values_that_do_not_fit_together_are_named(write):
     write(yaml.safe_dump(GOOD | {"generate": GOOD["generate"] | {"n": 51}}))
-    with pytest.raises(InputError, match="generate: Value error, strategies.beam 50 is less than n 51"):
+    with pytest.raises(InputError, match=r"generate: Value error, strategies\.beam 50 is less than n 51"):
         load("generate")
 
 

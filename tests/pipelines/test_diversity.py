@@ -50,12 +50,15 @@ def test_only_what_the_classifier_is_sure_of_is_kept():
 
 def test_the_augmentation_page_says_what_was_measured_or_that_nothing_was():
     draws = [{"without": 0.8, "with": 0.85, "kept": 30}, {"without": 0.82, "with": 0.81, "kept": 20}]
-    report = {"per_intent": 10, "without": 0.81, "with": 0.83, "draws": draws}
+    report = {"per_intent": 10, "without": 0.81, "with": 0.83, "draws": draws, "older": ""}
     page = augmentation.page([report], {"GPT-2": 68.25}, "sample", "literature")
     assert "| 10 | 25 | 0.810 | 0.830 | +0.050, -0.010 |" in page
     assert "higher in 1 of 2 draws" in page
     assert "GPT-2 68.25" in page
     assert "Data: the embedded sample, NOT SNIPS; split protocol: literature." in page
+    older = report | {"older": "measured with older code"}
+    assert "| 10† | 25 |" in augmentation.page([older], {}, "snips", "literature")
+    assert "† 10: measured with older code." in augmentation.page([older], {}, "snips", "literature")
     assert "Not measured" in augmentation.page([], {}, "snips", "literature")
 
 

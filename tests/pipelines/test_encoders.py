@@ -126,12 +126,12 @@ def test_a_text_longer_than_the_positions_is_one_line(tiny_encoder):
         loading.tokenize(tokenizer, ["play " * 80], 64)
 
 
-def test_first_pieces_point_at_the_words(tiny_encoder):
+def test_first_tokens_point_at_the_words(tiny_encoder):
     tokenizer = loading.load_tokenizer(tiny_encoder)
     words = ["play", "\u200d", "bohemian", "rhapsody"]  # the second leaves no piece
     (feature,) = loading.tokenize(tokenizer, [words], 64)
-    assert feature["first_pieces"][1] is None
-    for word, at in zip(words, feature["first_pieces"], strict=True):
+    assert feature["first_tokens"][1] is None
+    for word, at in zip(words, feature["first_tokens"], strict=True):
         if at is not None:
             piece = tokenizer.convert_ids_to_tokens(feature["input_ids"][at])
             assert word.startswith(piece)

@@ -18,6 +18,7 @@ from pipelines.decoder.scratch import scratch
 from pipelines.fetching import base_models
 from pipelines.models import loading
 from pipelines.training import trainer
+from stages.fetch_decoder import Decoder
 from tests.conftest import ROOT
 
 SIZES = Scratch(vocab_size=500, lowercase=False, n_positions=64, n_embd=32, n_layer=2, n_head=2, dropout=0.1, seed=13)
@@ -225,7 +226,7 @@ def test_what_cannot_be_written_is_one_line(tuned, change, part):
 
 def test_an_encoder_is_no_decoder(tiny_encoder, rows):
     with pytest.raises(InputError, match="of type bert, GPT2LMHeadModel takes gpt2"):
-        loading.load_model(language_model.AUTO_CLASS, tiny_encoder)
+        loading.load_model(language_model.TASK.auto_class, tiny_encoder)
     with pytest.raises(InputError, match="no end token"):
         language_model.load_tokenizer(tiny_encoder, ["PlayMusic"])
 

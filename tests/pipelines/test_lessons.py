@@ -12,15 +12,17 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
+from pipelines.data import drawing
 from pipelines.decoder.language_model import NO_LABEL
 from pipelines.lessons import masking, tokenization
 from pipelines.lessons.common import page
 from pipelines.lessons.monitor import step
 from pipelines.models import loading
+from pipelines.tasks.intent import Options as Intent
 from pipelines.tasks.intent import task as intent
 from pipelines.tasks.masked_lm import Options as Masking
 from pipelines.tasks.masked_lm import task as masked_lm
-from pipelines.tasks.next_sentence import task as next_sentence
+from pipelines.tasks.next_sentence import pairs as pairs_of
 from pipelines.training import monitor, trainer
 from tests.conftest import ROOT
 
@@ -140,7 +142,7 @@ def test_pseudo_perplexity_is_that_of_a_plain_loop(masked):
 def test_masked_accuracy_counts_by_what_became_of_a_word(masked):
     model, tokenizer = masked
     rows = [{"id": str(n), "text": text} for n, text in enumerate(TEXTS[:60])]
-    features = masked_lm.encode(rows, tokenizer, model)
+    features = masked_lm.encode(rows, tokenizer, model, Masking())
     found = masking.masked_accuracy(model, tokenizer, features)
     assert set(found) == {"all", "masked", "replaced", "kept"}
     assert 0 <= found["all"] <= 1
@@ -153,27 +155,27 @@ def test_masked_accuracy_counts_by_what_became_of_a_word(masked):
 
 
 def test_conversations_of_one_part_are_in_no_other():
-    pairs = next_sentence.real_pairs("spanish")
+    pairs = pairs_of.real_pairs("spanish")
     assert len(pairs) > 300
-    parts = next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
+    parts = pairs_of.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
     assert sum(map(len, parts.values())) == len(pairs)
     assert len(parts["test"]) == pytest.approx(0.2 * len(pairs), rel=0.2)
     statements = {part: {pair["first"].lower() for pair in rows} for part, rows in parts.items()}
     for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
         assert not statements[one] & statements[other]
-    assert parts == next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
-    assert parts != next_sentence.split(pairs, {"validation": 0.1, "test": 0.2}, 14)
+    assert parts == pairs_of.split(pairs, {"validation": 0.1, "test": 0.2}, 13)
+    assert parts != pairs_of.split(pairs, {"validation": 0.1, "test": 0.2}, 14)
 
 
 def test_half_of_the_pairs_are_random_and_from_elsewhere():
-    pairs = next_sentence.real_pairs("spanish")
-    drawn = next_sentence.with_random(pairs, Random(1))
+    pairs = pairs_of.real_pairs("spanish")
+    drawn = pairs_of.with_random(pairs, Random(1))
     assert [pair["next"] for pair in drawn] == [True, False] * len(pairs)
     by_second = {(pair["group"], pair["second"]) for pair in pairs}
     others = [pair for pair in drawn if not pair["next"]]
     assert sum((pair["group"], pair["second"]) in by_second for pair in others) < 0.1 * len(others)
     with pytest.raises(InputError, match="one conversation alone"):
-        next_sentence.with_random(pairs[:1], Random(1))
+        pairs_of.with_random(pairs[:1], Random(1))
 
 
 def test_the_best_overlap_cut():
@@ -181,8 +183,8 @@ def test_the_best_overlap_cut():
         return {"first": first, "second": second, "next": is_next}
 
     pairs = [pair("a b", "a b", True), pair("a b", "a c", True), pair("a b", "c d", False)]
-    cut = next_sentence.best_threshold(pairs)
-    assert [next_sentence.overlap(one) > cut for one in pairs] == [True, True, False]
+    cut = pairs_of.best_threshold(pairs)
+    assert [pairs_of.overlap(one) > cut for one in pairs] == [True, True, False]
 
 
 def test_a_page_escapes_all_it_is_given():
@@ -235,11 +237,11 @@ def test_the_bytes_of_a_step(tiny_encoder):
     tokenizer = loading.load_tokenizer(tiny_encoder)
     sizes = []
     for count in (2, 8):
-        model = intent.build(tiny_encoder, rows, Finetune(task="intent", mode="full"))
+        model = intent.build(tiny_encoder, rows, Intent(mode="full"))
         features = intent.encode(rows[:count], tokenizer, model)
         from pipelines.models.inference import collate
 
-        found = step(model, collate(features))
+        found = step(model, collate(features, intent.TASK.labels))
         assert found["weights"] == 4 * sum(weight.numel() for weight in model.parameters())
         assert found["optimizer"] == 2 * found["gradients"]
         sizes.append(found["activations"])

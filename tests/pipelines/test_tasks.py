@@ -121,7 +121,7 @@ def test_decoding_never_leaves_iob2(rows, tiny_encoder):
     names = ["O", "I-x", "I-y", "B-x", "B-y"]
     model.config.id2label = dict(enumerate(names))
     logits = np.array([[0, 9, 0, 5, 0], [0, 9, 0, 0, 0], [0, 0, 9, 0, 0]], dtype=np.float32)
-    (prediction,) = task.decode([logits], [{"first_pieces": [0, 1, 2]}], [{"text": text}], model)
+    (prediction,) = task.decode([logits], [{"first_tokens": [0, 1, 2]}], [{"text": text}], model)
     # alone the words would be I-x I-x I-y; the likeliest valid path opens x with its B-
     assert prediction["slots"][0] == {"start": 0, "end": 3, "label": "x"}
     assert all(slot["label"] in ("x", "y") for slot in prediction["slots"])
@@ -133,7 +133,7 @@ def test_a_word_without_a_piece_follows_its_neighbours(rows, tiny_encoder):
     names = [model.config.id2label[n] for n in range(model.config.num_labels)]
     logits = np.zeros((2, len(names)), dtype=np.float32)
     logits[0, names.index("B-album")] = logits[1, names.index("I-album")] = 9
-    (prediction,) = task.decode([logits], [{"first_pieces": [0, None, 1]}], [{"text": "a b c"}], model)
+    (prediction,) = task.decode([logits], [{"first_tokens": [0, None, 1]}], [{"text": "a b c"}], model)
     assert prediction["slots"] == [{"start": 0, "end": 5, "label": "album"}]
 
 
@@ -238,7 +238,7 @@ def test_the_loss_of_the_crf_is_that_of_the_gold_paths(rows, tiny_encoder):
     model.eval().objective = Objective(slot_loss_weight=1.0)
     total = known = 0
     for feature in features[:5]:
-        at = [piece for piece in feature["first_pieces"] if piece is not None]
+        at = [piece for piece in feature["first_tokens"] if piece is not None]
         (_, logits), *_ = inference.predict(model, [feature], task.outputs)
         tags = torch.tensor(feature["labels"])[at]
         total -= model.crf(torch.tensor(logits[at])[None], tags[None], reduction="sum")
@@ -257,7 +257,7 @@ def test_decoding_with_a_crf_takes_its_best_path(rows, tiny_encoder):
     for (_, slot_logits), feature, prediction, row in zip(
         logits, features, task.decode(logits, features, rows, model), rows, strict=True
     ):
-        (path,) = model.crf.decode(torch.tensor(slot_logits[feature["first_pieces"]])[None])
+        (path,) = model.crf.decode(torch.tensor(slot_logits[feature["first_tokens"]])[None])
         span = words.words(row["text"])
         assert prediction["slots"] == words.slots(span, [model.config.tags[n] for n in path])
 
@@ -288,7 +288,6 @@ def test_one_answer_has_the_shape_of_the_old_pipeline(rows, tiny_encoder, tmp_pa
 
 
 def test_a_text_without_a_single_piece_has_no_answer(rows, tiny_encoder):
-    task = tasks.get("qa")
     model, _ = ask(rows, tiny_encoder)
     found = qa.answer("Which artist?", "\u200b\u200b", model, loading.load_tokenizer(tiny_encoder))
     assert (found["answer"], found["start"], found["end"]) == ("", 0, 0)

@@ -11,7 +11,7 @@ import torch
 from pipelines.corpus import snips
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.training import averaging, trainer
+from pipelines.training import averaging, checkpoints, trainer
 from tests.conftest import ROOT
 
 

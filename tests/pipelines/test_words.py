@@ -37,7 +37,7 @@ def test_slots_are_stable_under_a_second_round(word_tags):
 
 
 def test_every_sample_utterance_goes_round():
-    from pipelines import snips
+    from pipelines.corpus import snips
 
     for pattern in snips.PARTS.values():
         for intent in INTENTS:

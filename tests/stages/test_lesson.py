@@ -1,7 +1,6 @@
 """Each lesson as a stage on the sample and tiny models: files, bytes, pages in a browser, one line for bad input."""
 
 import csv
-import json
 import re
 import shlex
 import shutil
@@ -12,13 +11,29 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.core import blocks
 from pipelines.core.errors import InputError
+from pipelines.fetching import base_models
 from pipelines.lessons.common import materials as lessons
-from stages import adapt_encoder, convert, download, fetch_decoder, fetch_encoder, finetune, lesson, split, tune_decoder
-from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
+from stages import (
+    adapt_encoder,
+    convert,
+    download,
+    evaluate,
+    fetch_decoder,
+    fetch_encoder,
+    fetch_model,
+    finetune,
+    lesson,
+    runs,
+    split,
+    tune_decoder,
+)
+from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, read_details, run_stage
 
 MARKUP = "</script><script>alert(1)</script>"
 FIXED = {"2019", "2020", "0", "1"}  # numbers in prose that are not measured
+USED = {"intent-full", "slots-full", "qa-full"}
 FILES = {
     "tokenization": {"fertility.svg", "tokenizers.csv", "pieces.csv", "probes.csv"},
     "embeddings": {"positions.svg", "map.svg", "positions.csv", "sentences.csv", "contexts.csv", "map.csv"},
@@ -61,9 +76,12 @@ def learned(tmp_path_factory, tiny_encoder):
             stage()
         for run in ("intent-full", "slots-full", "qa-full"):
             finetune.finetune(run)
+            evaluate.evaluate(run)
+        edit_params(lambda content: [content["finetune"].pop(run) for run in set(content["finetune"]) - USED])
+        runs.runs()
         for stage in (adapt_encoder.adapt_encoder, fetch_decoder.fetch_decoder, tune_decoder.tune_decoder):
             stage()
-        for name in lessons.NAMES:
+        for name in lessons.names():
             lesson.lesson(name)
         yield
 
@@ -73,7 +91,7 @@ def page(name):
 
 
 def facts(name):
-    return json.loads(Path(f"metrics/lessons/{name}.json").read_text(encoding="utf-8"))
+    return read_details(f"metrics/lessons/{name}.json")
 
 
 @pytest.fixture
@@ -84,7 +102,7 @@ def changed(learned):
     Path("params.yaml").write_bytes(before)
 
 
-@pytest.mark.parametrize("name", lessons.NAMES)
+@pytest.mark.parametrize("name", lessons.names())
 def test_files_and_what_a_page_holds(learned, name):
     assert {path.name for path in Path(f"data/lessons/{name}").iterdir()} == FILES[name] | {"index.html"}
     text = page(name)
@@ -100,7 +118,7 @@ def test_files_and_what_a_page_holds(learned, name):
             assert list(csv.reader(file))[1:], path
 
 
-@pytest.mark.parametrize("name", lessons.NAMES)
+@pytest.mark.parametrize("name", lessons.names())
 def test_the_same_bytes_twice(learned, name):
     def snapshot():
         paths = [*Path(f"data/lessons/{name}").iterdir(), Path(f"metrics/lessons/{name}.json")]
@@ -113,7 +131,7 @@ def test_the_same_bytes_twice(learned, name):
     assert snapshot() == before
 
 
-@pytest.mark.parametrize("name", lessons.NAMES)
+@pytest.mark.parametrize("name", lessons.names())
 def test_numbers_of_a_page_come_from_the_json(learned, name):
     """Every number of the JSON is made another; no number of the page, but for fixed ones in prose, may stay."""
 
@@ -145,7 +163,7 @@ def test_numbers_of_a_page_come_from_the_json(learned, name):
         )
 
 
-@pytest.mark.parametrize("name", lessons.NAMES)
+@pytest.mark.parametrize("name", lessons.names())
 def test_dvc_and_the_lesson_take_what_a_page_proposes(changed, name):
     from dvc.utils.hydra import apply_overrides
 
@@ -160,7 +178,7 @@ def test_dvc_and_the_lesson_take_what_a_page_proposes(changed, name):
     for those in filter(None, overrides):
         apply_overrides("params.yaml", those)
         assert yaml.safe_load(Path("params.yaml").read_bytes()) != yaml.safe_load(before)
-        params.lesson(params.load(), name, module.Options)
+        blocks.load(f"lessons.{name}", module.Options)
         Path("params.yaml").write_bytes(before)
 
 
@@ -221,13 +239,13 @@ BAD = [
         {"decoder": "base-encoder"},
         "lessons.attention.decoder base-encoder: this is a bert, and the lesson",
     ),
-    ("attention", {"tuned": "some/model"}, "offline there is base-encoder"),
-    ("attention", {"tuned": ""}, "lessons.attention.tuned: String should have at least 1 character"),
-    ("attention", {"tuned": "x" * 5000}, "lessons.attention.tuned: String should have at most 200 characters"),
+    ("attention", {"encoder": "some/model"}, "offline there is base-encoder"),
+    ("attention", {"tuned": ""}, "lessons.attention.tuned: String should match pattern"),
+    ("attention", {"decoder": "x" * 5000}, "lessons.attention.decoder: String should have at most 200 characters"),
     (
         "attention",  # 64 pieces as one sentence, 65 as a pair
         {"sentence": "a " * 31, "second": "a " * 31},
-        "65 pieces, but the model takes 64; shorten it",
+        "65 tokens, but the model takes 64; shorten it",
     ),
     ("attention", {"utterances": 1}, "lessons.attention.utterances: 1 are too few to be joined into 128 pieces"),
     ("embeddings", {"encoder": "decoder"}, "lessons.embeddings.encoder decoder: this is a gpt2"),
@@ -247,10 +265,14 @@ BAD = [
     ("masking", {"masked_share": 0.8, "replaced_share": 0.7}, "masked_share and replaced_share are more than 1"),
     ("next_sentence", {"languages": [""]}, "lessons.next_sentence.languages: : chatterbot-corpus has "),
     ("next_sentence", {"validation_share": 0.5, "test_share": 0.5}, "leave nothing to train"),
-    ("next_sentence", {"longest_pair": 8}, "pieces, but the model takes 8; shorten it"),
+    ("next_sentence", {"training": {"longest_pair": 8}}, "tokens, but the model takes 8; shorten it"),
     ("next_sentence", {"encoder": "decoder"}, "lessons.next_sentence.encoder decoder: this is a gpt2"),
     ("next_sentence", {"languages": ["klingon"]}, "lessons.next_sentence.languages: klingon: chatterbot-corpus has "),
-    ("tokenization", {"models": ["some/model"]}, "lessons.tokenization.models some/model: no such folder"),
+    (
+        "tokenization",
+        {"models": ["some/model", "decoder"]},
+        "lessons.tokenization.models some/model: no such model; bring it",
+    ),
     ("tokenization", {"sizes": 3}, "lessons.tokenization.sizes: Extra inputs are not permitted"),
     ("tokenization", {"vocab_size": 2**31}, "lessons.tokenization.vocab_size: Input should be less than or equal to"),
     (
@@ -269,7 +291,7 @@ BAD = [
         "lessons.transfer.models.slots intent-full: this is no BertForTokenClassification; offline there is slots-full",
     ),
     ("transfer", {"sentences": []}, "lessons.transfer.sentences: List should have at least 1 item"),
-    ("transfer", {"models": {"intent": "decoder", "slots": "slots-full", "qa": "qa-full"}}, "models.intent decoder: "),
+    ("transfer", {"models": {"intent": "decoder", "slots": "slots-full", "qa": "qa-full"}}, "data/runs/decoder.json: "),
     ("monitor", {"batch_sizes": [0]}, "lessons.monitor.batch_sizes.0: Input should be greater than 0"),
     ("monitor", {"batch_sizes": [10**6]}, "lessons.monitor.batch_sizes: 1000000: train has 490 utterances; lower it"),
     ("monitor", {"encoder": "decoder"}, "lessons.monitor.encoder decoder: this is a gpt2"),
@@ -302,9 +324,9 @@ def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_e
     from transformers import BertConfig, BertForNextSentencePrediction, set_seed
 
     set_seed(1)
-    shutil.copytree(tiny_encoder, "data/with-head")
-    BertForNextSentencePrediction(BertConfig.from_pretrained(tiny_encoder)).save_pretrained("data/with-head")
-    changed("next_sentence", encoder="data/with-head")
+    shutil.copytree(tiny_encoder, "data/models/with-head")
+    BertForNextSentencePrediction(BertConfig.from_pretrained(tiny_encoder)).save_pretrained("data/models/with-head")
+    changed("next_sentence", encoder="with-head")
     lesson.lesson("next_sentence")
     found = facts("next_sentence")
     assert found["pretrained_head"] is True
@@ -339,19 +361,33 @@ def test_own_pairs_that_cannot_be_read(learned, text, line):
         path.write_bytes(before)
 
 
-def test_a_revision_of_the_hub_can_be_named(changed, monkeypatch):
+def test_one_more_base_model_by_name_and_revision(changed, tiny_encoder, monkeypatch):
     asked = []
 
-    def find(encoder):
-        asked.append((encoder.name, encoder.revision))
-        raise InputError("not here: no network")
+    def find(model):
+        asked.append((model.name, model.revision))
+        return tiny_encoder
 
-    monkeypatch.setattr(encoders, "find", find)
-    for name in ("some/model", "some/model@v2"):
-        changed("architecture", encoder=name)
-        with pytest.raises(InputError, match=f"lessons.architecture.encoder {name}: no network"):
-            lesson.lesson("architecture")
-    assert asked == [("some/model", "main"), ("some/model", "v2")]
+    monkeypatch.setattr(base_models, "find", find)
+    other = {"name": "some/model", "revision": "v2", "sha256": None}
+    edit_params(lambda content: content.update(models={"other": other}))
+    fetch_model.fetch_model("other")
+    assert asked == [("some/model", "v2")]
+    changed("architecture", encoder="other")
+    lesson.lesson("architecture")
+    assert facts("architecture")["encoder"]["name"] == "other"
+    with pytest.raises(InputError, match="models.another: no such block; there are: other"):
+        fetch_model.fetch_model("another")
+
+
+def test_a_lesson_steps_aside_where_its_run_is_gone(changed):
+    edit_params(lambda content: content["finetune"].pop("slots-full"))
+    runs.runs()
+    lesson.lesson("transfer")
+    assert facts("transfer") == {"source": "sample", "absent": ["slots-full"]}
+    assert "no run slots-full" in page("transfer")
+    lesson.lesson("embeddings")  # it looks at another
+    assert "silhouette" in facts("embeddings")
 
 
 def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
@@ -409,7 +445,7 @@ def opened(browser, path):
     return tab, problems
 
 
-@pytest.mark.parametrize("name", lessons.NAMES)
+@pytest.mark.parametrize("name", lessons.names())
 def test_pages_open_from_disk_without_a_network(learned, browser, name):
     paths = sorted(Path(f"data/lessons/{name}").glob("*.html"))
     for path in paths:

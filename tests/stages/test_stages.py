@@ -8,16 +8,24 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pipelines.PARAMS import Strategies
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import parquet
-from pipelines.decoder import language_model
+from pipelines.decoder.options import Strategies
 from pipelines.reports import benchmark_2017
 from pipelines.training import trainer
 from stages import augment
-from tests.conftest import INTENTS, MIRROR, ROOT, assert_one_line_error, edit_params, needs_snips, run_stage
+from tests.conftest import (
+    INTENTS,
+    MIRROR,
+    ROOT,
+    assert_one_line_error,
+    edit_params,
+    needs_snips,
+    read_details,
+    run_stage,
+)
 
 
 def files_in(folder):
@@ -41,10 +49,10 @@ def test_the_chain_from_download_to_summary(project):
     assert files_in("data/corpus") == {"train_full.parquet", "validate.parquet", "README.md"}
     assert files_in("data/splits") == {"train.parquet", "validation.parquet", "test.parquet", "README.md"}
     assert "NOT SNIPS" in Path("data/splits/README.md").read_text(encoding="utf-8").upper()
-    quality = json.loads(Path("metrics/corpus.json").read_text(encoding="utf-8"))
+    quality = read_details("metrics/corpus.json")
     assert quality["source"] == "sample"
     assert (quality["intents"], quality["slot_labels"]) == (7, 39)
-    sizes = json.loads(Path("metrics/split.json").read_text(encoding="utf-8"))
+    sizes = read_details("metrics/split.json")
     assert sizes["source"] == "sample"
     assert sizes["test_texts_in_train"] == 0
 
@@ -65,7 +73,7 @@ def test_the_chain_from_download_to_summary(project):
         }
         assert run_stage("stages.evaluate", run).returncode == 0
         assert files_in(f"metrics/plots/{run}") == {"train.csv", "validation.csv", "confusion.csv"}
-        report = json.loads(Path(f"metrics/{run}.json").read_text(encoding="utf-8"))
+        report = read_details(f"metrics/{run}.json")
         assert (report["source"], report["split"], report["protocol"]) == ("sample", "test", "literature")
         assert 0 <= report[best] <= 1
         table = pq.read_table(f"data/predictions/{run}/test.parquet").to_pylist()
@@ -75,9 +83,11 @@ def test_the_chain_from_download_to_summary(project):
         if run in ("intent-full", "joint-full"):
             assert report[best] == pytest.approx(sum(right) / len(right), abs=1e-6)
 
-    result = run_stage("stages.qa_limits", "qa-full")
+    prepare("runs")
+    assert files_in("data/runs") == {f"{run}.json" for run in headlines}
+    result = run_stage("stages.qa_limits")
     assert result.returncode == 0, result.stderr
-    limits = json.loads(Path("metrics/qa_limits.json").read_text(encoding="utf-8"))
+    limits = read_details("metrics/qa_limits.json")
     assert limits["questions"] == len(limits["cases"]) >= 20
     assert len({case["kind"] for case in limits["cases"]}) == 4
     assert files_in("data/limits") == {"qa.md"}
@@ -97,7 +107,7 @@ def test_the_chain_from_download_to_summary(project):
     assert list(samples[0]) == ["intent", "strategy", "seed", "text", "log_probability"]
     assert len(samples) == 7 * 7 * 3
     assert "NOT SNIPS" in Path("data/generated/samples.md").read_text(encoding="utf-8")
-    judged = json.loads(Path("metrics/generation.json").read_text(encoding="utf-8"))
+    judged = read_details("metrics/generation.json")
     assert judged["source"] == "sample"
     assert judged["perplexity_per_word"] > 1
     curve = Path("metrics/plots/decoder/validation.csv").read_text(encoding="utf-8").splitlines()
@@ -122,7 +132,7 @@ def test_the_chain_from_download_to_summary(project):
     assert result.returncode == 0, result.stderr
     assert "pieces a second" in result.stdout  # and in no output
     assert files_in("data/bert_gpt") == {"page.md"}
-    sides = json.loads(Path("metrics/compare_bert_gpt.json").read_text(encoding="utf-8"))
+    sides = read_details("metrics/compare_bert_gpt.json")
     assert sides["decoder"]["largest_ahead"] == 0 < sides["encoder"]["largest_ahead"]
     assert sides["answers"]["questions"] == limits["questions"]
     assert sides["written"]["with_cache"] < sides["written"]["without_cache"]
@@ -134,7 +144,7 @@ def test_the_chain_from_download_to_summary(project):
 
     result = run_stage("stages.augment", "5")
     assert result.returncode == 0, result.stderr
-    helped = json.loads(Path("metrics/on_demand/augment-5.json").read_text(encoding="utf-8"))
+    helped = read_details("metrics/on_demand/augment-5.json")
     assert helped["source"] == "sample"
     assert [draw["train_utterances"] for draw in helped["draws"]] == [35]
     assert run_stage("stages.peers").returncode == 0
@@ -144,8 +154,9 @@ def test_the_chain_from_download_to_summary(project):
     result = run_stage("stages.summary")
     assert result.returncode == 0, result.stderr
     nested = json.loads(Path("metrics/summary.json").read_text(encoding="utf-8"))
-    assert nested["joint"]["full"]["frame_accuracy"] == report["frame_accuracy"]
-    assert 0 <= nested["pair"]["full"]["frame_accuracy"] <= nested["intent"]["full"]["accuracy"]
+    assert nested["source"] == "sample"
+    assert nested["joint-full"]["frame_accuracy"] == report["frame_accuracy"]
+    assert 0 <= nested["intent-full+slots-full"]["frame_accuracy"] <= nested["intent-full"]["accuracy"]
     summary = Path("data/report/summary.md").read_text(encoding="utf-8")
     assert "NOT SNIPS" in summary
     assert max(map(len, summary.splitlines())) <= 80
@@ -155,14 +166,14 @@ def test_the_chain_from_download_to_summary(project):
 def test_what_writes_and_filters_sees_the_few_alone(project, monkeypatch):
     prepare("download", "convert", "split", "fetch_encoder")
     trained, learned = [], []
-    train, scratch = trainer.train, language_model.scratch
+    train, scratch = trainer.train, augment.scratch
 
     def spy(task, options, model, tokenizer, rows, validation_rows, checkpoints):
         trained.append(({row["id"] for row in rows}, validation_rows))
         return train(task, options, model, tokenizer, rows, validation_rows, checkpoints)
 
-    monkeypatch.setattr(training, "train", spy)
-    monkeypatch.setattr(language_model, "scratch", lambda sizes, texts: learned.append(texts) or scratch(sizes, texts))
+    monkeypatch.setattr(trainer, "train", spy)
+    monkeypatch.setattr(augment, "scratch", lambda sizes, texts: learned.append(texts) or scratch(sizes, texts))
     augment.augment("5")
     (few, none), (of_decoder, _), (both, _) = trained
     assert len(few) == 35 == len(learned[0])
@@ -198,9 +209,9 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         assert run_stage("stages.evaluate", run).returncode == 0
         result = run_stage("stages.repeat", run)
         assert result.returncode == 0, result.stderr
-        seeds = json.loads(Path(f"metrics/on_demand/repeat-{run}.json").read_text(encoding="utf-8"))["seeds"]
+        seeds = read_details(f"metrics/on_demand/repeat-{run}.json")["seeds"]
         assert [seed["seed"] for seed in seeds] == [14, 15]
-    joint = [json.loads(Path("metrics/joint-full.json").read_text(encoding="utf-8")), *seeds]
+    joint = [read_details("metrics/joint-full.json"), *seeds]
     test_rows = parquet.read(Path("data/splits/test.parquet"))
     assert 1 - len(seeds[0]["wrong"]) / len(test_rows) == pytest.approx(seeds[0]["frame_accuracy"], abs=1e-6)
 
@@ -213,20 +224,20 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     for size, utterances in {"10": 70, "20": 140, "50": 350, "70": 490, "all": 588}.items():
         result = run_stage("stages.few_shot", size)
         assert result.returncode == 0, result.stderr
-        report = json.loads(Path(f"metrics/on_demand/few_shot-{size}.json").read_text(encoding="utf-8"))
+        report = read_details(f"metrics/on_demand/few_shot-{size}.json")
         assert [draw["train_utterances"] for draw in report["draws"]] == [utterances] * (1 if size == "all" else 3)
         assert report["source"] == "sample"
 
     edit_params(lambda content: content["data"].update(source="snips"))
     assert run_stage("stages.peers").returncode == 0  # what was measured on the sample does not stand for SNIPS
-    report = json.loads(Path("metrics/peers.json").read_text(encoding="utf-8"))
+    report = read_details("metrics/peers.json")
     assert report["few_shot"]["ours"] == {}
     assert report["ours"]["joint"]["frame"]["seeds"] == 1
     for path in Path("metrics/on_demand").glob("*.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"source": "sample"', '"source": "snips"'))
     result = run_stage("stages.peers")
     assert result.returncode == 0, result.stderr
-    report = json.loads(Path("metrics/peers.json").read_text(encoding="utf-8"))
+    report = read_details("metrics/peers.json")
     frames = [seed["frame_accuracy"] for seed in joint]
     assert report["ours"]["joint"]["frame"]["mean"] == pytest.approx(sum(frames) / 3, abs=1e-6)
     assert report["ours"]["pair"]["frame"]["seeds"] == 3
@@ -236,12 +247,12 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
 
 
-@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "peers", "summary"])
+@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "runs", "peers", "summary"])
 def test_stages_that_need_no_torch_do_not_import_it(project, name):
     chain = ["download", "convert", "split"]
     prepare(*chain[: chain.index(name)] if name in chain else [])
     code = f"import sys; from stages.{name} import {name}; "
-    code += "" if name == "summary" else f"{name}(); "
+    code += "" if name in ("summary", "runs") else f"{name}(); "
     import subprocess
 
     result = subprocess.run([sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], check=False)
@@ -339,7 +350,7 @@ def test_wrong_options_of_a_task_are_named(project, run, key, value, part):
 def test_an_option_of_another_task_is_refused(project):
     edit_params(lambda content: content["finetune"]["intent-full"].update(head="crf"))
     assert_one_line_error(
-        run_stage("stages.finetune", "intent-full"), "finetune.intent-full: ", "option of the task joint"
+        run_stage("stages.finetune", "intent-full"), "finetune.intent-full: ", "head is an option of the task joint"
     )
 
 

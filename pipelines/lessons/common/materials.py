@@ -98,7 +98,7 @@ class Materials:
         longest = min(loading.max_positions(model), longest or size)
         if size > longest:
             raise InputError(
-                f"lessons.{self.lesson}.{key}: {text[:40]!r}…: {size} pieces, but the model takes {longest}; shorten it"
+                f"lessons.{self.lesson}.{key}: {text[:40]!r}…: {size} tokens, but the model takes {longest}; shorten it"
             )
 
 

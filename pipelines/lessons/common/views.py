@@ -37,10 +37,10 @@ const requirejs = (names, made) => made(window.jQuery, window.d3);
 
 
 def head_page(title: str, attention: Any, tokens: list[str], layers: list[int], layer: int, heads: list[int]) -> str:
-    """Lines from each piece to those that it attends to, for the heads chosen.
+    """Lines from each token to those that it attends to, for the heads chosen.
 
     Args:
-        attention: (layers, heads, pieces, pieces).
+        attention: (layers, heads, tokens, tokens).
         layers: those that can be chosen; `layer` and `heads` are shown first, all heads where none is named.
     """
     how = (

@@ -13,7 +13,7 @@ from transformers.utils import ModelOutput
 
 @dataclass
 class JointOutput(ModelOutput):
-    """`loss` (scalar), `intent_logits` (batch, intents), `slot_logits` (batch, pieces, tags)."""
+    """`loss` (scalar), `intent_logits` (batch, intents), `slot_logits` (batch, tokens, tags)."""
 
     loss: torch.Tensor | None = None
     intent_logits: torch.Tensor | None = None
@@ -35,7 +35,7 @@ class Objective:
 
 
 class JointBert(BertPreTrainedModel):
-    """A linear layer for the intent on the pooled `[CLS]`, and one for the slots on every piece.
+    """A linear layer for the intent on the pooled `[CLS]`, and one for the slots on every token.
 
     The config names the labels, `intents` and `tags`, and `head`: `crf` adds a conditional random field (Lafferty et
     al. 2001) over the first tokens of the words. `objective` is set for training.
@@ -68,7 +68,7 @@ class JointBert(BertPreTrainedModel):
         """Logits, and with labels the weighted sum of both losses.
 
         Args:
-            input_ids: (batch, pieces); `attention_mask`, `token_type_ids` and tag ids `labels` alike, -100 left out.
+            input_ids: (batch, tokens); `attention_mask`, `token_type_ids` and tag ids `labels` alike, -100 left out.
             intent_labels: (batch,) intent ids.
         """
         if self.training and self.objective.slot_dropout and input_ids is not None and labels is not None:
@@ -91,7 +91,7 @@ class JointBert(BertPreTrainedModel):
         return JointOutput(loss=loss, intent_logits=intent_logits, slot_logits=slot_logits)
 
     def _slot_loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Mean over the labelled pieces: cross entropy, or the negative log likelihood of whole paths."""
+        """Mean over the labelled tokens: cross entropy, or the negative log likelihood of whole paths."""
         if self.crf is None:
             return cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
         known = labels != -100

@@ -41,7 +41,7 @@ def encode(
 def decode(
     logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> list[dict[str, Any]]:
-    """Logits (intents,) and (pieces, tags) of each row -> `intent`, its probability `score`, and `slots`."""
+    """Logits (intents,) and (tokens, tags) of each row -> `intent`, its probability `score`, and `slots`."""
     intent_logits, slot_logits = map(list, zip(*logits, strict=True))
     intents = likeliest(intent_logits, model.config.intents)
     filled = tagging.decode(slot_logits, features, rows, model.config.tags, _chain(model))

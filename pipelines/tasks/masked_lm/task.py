@@ -1,6 +1,6 @@
 """BERT learns to fill in what is masked (Devlin et al. 2019, section 3.1); the functions of a task, for training.
 
-Whole words are masked, all their pieces at once (the rule that BERT's authors added in 2019).
+Whole words are masked, all their tokens at once (the rule that BERT's authors added in 2019).
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ NO_LABEL = -100  # what the loss passes over
 
 
 class BertForMaskedLM(transformers.BertForMaskedLM):
-    """BERT whose head, in training, sees the chosen pieces alone: over all of them it costs as much as the encoder."""
+    """BERT whose head, in training, sees the chosen tokens alone: over all of them it costs as much as the encoder."""
 
     def forward(
         self,
@@ -74,7 +74,7 @@ def choose(words: list[int | None], rate: float, shares: list[float], random: Ra
     """Choose a share of the words, at least one, and what becomes of each: `masked`, `replaced` or `kept`.
 
     Args:
-        words: of each piece the word that it belongs to, None for special pieces.
+        words: of each token the word that it belongs to, None for special tokens.
         shares: of the chosen words, those that are masked, and those that are replaced; the rest is kept.
     """
     masked, replaced = shares
@@ -89,9 +89,9 @@ def choose(words: list[int | None], rate: float, shares: list[float], random: Ra
 def mask(
     pieces: list[int], words: list[int | None], chosen: dict[int, str], mask_id: int, others: list[int], random: Random
 ) -> tuple[list[int], list[int]]:
-    """The pieces that the model sees once `chosen` is done, and those that it has to find, else `NO_LABEL`.
+    """The tokens that the model sees once `chosen` is done, and those that it has to find, else `NO_LABEL`.
 
-    A masked word is `mask_id` at all its pieces, in a replaced one each piece is drawn out of `others`.
+    A masked word is `mask_id` at all its tokens, in a replaced one each token is drawn out of `others`.
     """
     shown, labels = list(pieces), [NO_LABEL] * len(pieces)
     for place, word in enumerate(words):
@@ -105,7 +105,7 @@ def mask(
 
 
 def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Logits (rows, pieces, vocabulary) -> 1 where the likeliest piece is the label, else 0; (rows, pieces)."""
+    """Logits (rows, tokens, vocabulary) -> 1 where the likeliest token is the label, else 0; (rows, tokens)."""
     return (logits.argmax(dim=-1) == labels).to(torch.int8)
 
 
@@ -123,7 +123,7 @@ def decode(
 
 
 def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, float]:
-    """`masked_accuracy`: share of the masked pieces that the model finds."""
+    """`masked_accuracy`: share of the masked tokens that the model finds."""
     masked = sum(prediction["masked"] for prediction in predictions)
     return {"masked_accuracy": sum(prediction["right"] for prediction in predictions) / max(1, masked)}
 

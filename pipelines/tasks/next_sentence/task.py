@@ -26,7 +26,7 @@ def encode(
 ) -> list[dict[str, Any]]:
     """Inputs of `[CLS] first [SEP] second [SEP]`, label 0 where the second is next; for training a copy an epoch.
 
-    Training takes the real pairs alone, and draws random replies anew for each copy. Of a pair with more pieces than
+    Training takes the real pairs alone, and draws random replies anew for each copy. Of a pair with more tokens than
     `model.config.longest_pair` or the model's positions, the longer sentence is cut at its end.
     """
     if training:

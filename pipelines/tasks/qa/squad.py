@@ -71,13 +71,13 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
 def best_span(
     start: np.ndarray, end: np.ndarray, context: list[int], n_best: int, longest: int
 ) -> tuple[float, int, int]:
-    """Highest start + end logit over valid spans: (score, first piece, last piece).
+    """Highest start + end logit over valid spans: (score, first token, last token).
 
     Args:
-        start: start logit of each piece; `end` likewise.
-        context: the pieces that an answer may use, ascending.
+        start: start logit of each token; `end` likewise.
+        context: the tokens that an answer may use, ascending.
         n_best: how many of the best starts, and of the best ends, are paired; all of them where no pair is valid.
-        longest: most pieces in an answer.
+        longest: most tokens in an answer.
     """
     allowed = np.asarray(context)
     starts = allowed[np.argsort(-start[allowed], kind="stable")[:n_best]]

@@ -21,7 +21,7 @@ from pipelines.tasks.qa import Options, squad
 
 OUTPUTS = {"start_logits": True, "end_logits": True}
 QUESTIONS = Path(__file__).with_name("questions.yaml")
-N_BEST, LONGEST_ANSWER, STRIDE = 20, 30, 32  # starts and ends paired; pieces; pieces shared by neighbouring windows
+N_BEST, LONGEST_ANSWER, STRIDE = 20, 30, 32  # starts and ends paired; tokens; tokens shared by neighbouring windows
 NOTHING = -1e6  # score where there is no span at all
 
 
@@ -108,7 +108,7 @@ def _asked(config: Any, row: Utterance) -> list[str]:
 def decode(
     logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> list[dict[str, Any]]:
-    """Start and end logits of each window, each (pieces,) -> for each row its `answers`, one a question.
+    """Start and end logits of each window, each (tokens,) -> for each row its `answers`, one a question.
 
     An answer has `label`, `answer`, `start`, `end` and `margin`, the best span's score over that of no answer; where
     the margin is below the threshold in the model's config, the answer is empty.
@@ -195,7 +195,7 @@ def _draw(options: Options, row_id: str, label: str) -> float:
 
 
 def _windows(tokenizer: Any, question: str, text: str, longest: int) -> list[dict[str, Any]]:
-    """Question and text as model inputs with `offsets`, cut into windows of `longest` pieces that overlap.
+    """Question and text as model inputs with `offsets`, cut into windows of `longest` tokens that overlap.
 
     Raises:
         InputError: the question leaves no room for a text.
@@ -203,7 +203,7 @@ def _windows(tokenizer: Any, question: str, text: str, longest: int) -> list[dic
     size = len(tokenizer(question, add_special_tokens=False)["input_ids"])
     if longest - size - 3 <= STRIDE:  # [CLS] and two [SEP]
         raise InputError(
-            f"question {question[:40]!r}…: {size} word pieces leave too little of the model's {longest} positions "
+            f"question {question[:40]!r}…: {size} tokens leave too little of the model's {longest} positions "
             "for the text; shorten the question"
         )
     batch = tokenizer(
@@ -228,7 +228,7 @@ def _windows(tokenizer: Any, question: str, text: str, longest: int) -> list[dic
 
 
 def _target(offsets: list[tuple[int, int] | None], gold: list[dict[str, Any]]) -> tuple[int, int]:
-    """First and last piece of the first answer that lies whole in the window, else (0, 0), the `[CLS]`."""
+    """First and last token of the first answer that lies whole in the window, else (0, 0), the `[CLS]`."""
     for answer in gold:
         inside = [n for n, o in enumerate(offsets) if o and o[0] < answer["end"] and o[1] > answer["start"]]
         if inside and offsets[inside[0]][0] <= answer["start"] and offsets[inside[-1]][1] >= answer["end"]:
@@ -276,7 +276,7 @@ def answer(question: str, text: str, model: Any, tokenizer: Any) -> dict[str, An
 
     Returns:
         `answer`, its `start` and `end` in characters of `text`, and `score`, the product of the probabilities of its
-        first and last piece. Where the model refuses, the answer is empty and the score is that of `[CLS]`.
+        first and last token. Where the model refuses, the answer is empty and the score is that of `[CLS]`.
 
     Raises:
         InputError: the text is empty, or the question is too long for the model.

@@ -1,4 +1,4 @@
-"""Slots: token classification, IOB2 on words, the first word piece labelled (Devlin et al. 2019, section 5.3)."""
+"""Slots: token classification, IOB2 on words, the first token labelled (Devlin et al. 2019, section 5.3)."""
 
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """Model inputs, labels and `first_pieces` of each row, see `tagging.encode`."""
+    """Model inputs, labels and `first_tokens` of each row, see `tagging.encode`."""
     return tagging.encode(rows, tokenizer, loading.label_names(model), loading.max_positions(model))
 
 
 def decode(
     logits: list[np.ndarray], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> list[dict[str, Any]]:
-    """Logits of shape (pieces, tags) for each row -> `slots`, see `tagging.decode`."""
+    """Logits of shape (tokens, tags) for each row -> `slots`, see `tagging.decode`."""
     return tagging.decode(logits, features, rows, loading.label_names(model))
 
 
