@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test test-elsewhere lint clean
+.PHONY: help setup run repro test test-elsewhere lint compare clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,5 +37,9 @@ lint: setup  ## check style and format
 	ruff check .
 	ruff format --check .
 
+compare: setup  ## experiments side by side: the headlines, and the params that differ
+	@COLUMNS=$${COLUMNS:-160} dvc exp show --only-changed --no-pager --drop '(data|metrics|pipelines|stages)/.*'
+
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
-	rm -rf .venv .checkpoints $(addprefix data/,raw corpus splits models predictions limits comparison generated judgement bert_gpt lessons monitor report)
+	@rm -rf "$${SNIPS_CHECKPOINTS:-.checkpoints}" && echo "unfinished training is gone: $${SNIPS_CHECKPOINTS:-.checkpoints}"
+	rm -rf .venv $(addprefix data/,raw corpus splits models predictions runs limits comparison generated judgement bert_gpt lessons monitor report)

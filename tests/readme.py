@@ -1,19 +1,16 @@
-"""The generated parts of README.md. `python -m tests.readme` writes them; test_readme.py keeps them true."""
+"""The generated parts of the READMEs. `python -m tests.readme` writes them; test_readme.py keeps them true."""
 
 import csv
 import json
 import re
-from collections.abc import Callable
-from pathlib import Path
+from statistics import mean, stdev
 
 import yaml
 
 from pipelines.lessons.common import materials as lessons
 from pipelines.reports.peers import few_shot_table, literature_table, read_literature
-from pipelines.reports.summary import table
 from pipelines.writing import augmentation, judging
-
-ROOT = Path(__file__).parent.parent
+from tests.conftest import ROOT, read_details
 
 
 def stage_table() -> str:
@@ -22,7 +19,9 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-        item = "<size>" if name in ("few_shot", "augment") else "<name>" if name == "lesson" else "<run>"
+    """A row for each stage of dvc.yaml, in its order."""
+            name, "<run>"
+        )
         title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out
@@ -35,11 +34,30 @@ def stage_table() -> str:
 
 
 def results() -> str:
-    """The table that the summary stage makes, from the metrics in git."""
+    """Each run's headline on test: over seeds where several were measured, the one seed elsewhere."""
     runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
-    pairs = _metrics("summary")["pair"]
-    frames = {name: pair["frame_accuracy"] for name, pair in pairs.items()}
-    return table({run: _metrics(run) for run in runs}, frames).strip()
+    headlines = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))
+    lines = ["| run | metric | test | seeds | trained weights |", "| --- | --- | ---: | ---: | ---: |"]
+    for run in runs:
+        ((metric, value),) = headlines[run].items()
+        repeated = ROOT / f"metrics/on_demand/repeat-{run}.json"
+        seeds = _metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() else []
+        weights = f"{_metrics(run)['trained_weights']:,}"
+        lines.append(f"| {run} | {metric} | {_over([value, *(seed[metric] for seed in seeds)])} | {weights} |")
+    pair = _metrics("peers")["ours"]["pair"]["frame"]
+    for name, of in headlines.items():
+        if "+" in name:
+            value = _over([of["frame_accuracy"]])
+            if name == "intent-full+slots-full" and pair["seeds"] > 1:
+                value = f"{pair['mean']:.4f} ± {pair['sd']:.4f} | {pair['seeds']}"
+            lines.append(f"| {name.replace('+', ' + ')} | frame_accuracy | {value} | |")
+    return "\n".join(lines)
+
+
+def _over(values: list[float]) -> str:
+    """Mean and sample standard deviation, and of how many seeds."""
+    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{mean(values):.4f}{spread} | {len(values)}"
 
 
 def literature(kind: str) -> str:
@@ -70,7 +88,7 @@ def levers() -> str:
 
 def augmented() -> str:
     """What GPT-2 adds to few utterances."""
-    return augmentation.table(_metrics("peers")["augmentation"])
+    return augmentation.table([{"older": ""} | row for row in _metrics("peers")["augmentation"]])
 
 
 def adapted() -> str:
@@ -87,7 +105,7 @@ def adapted() -> str:
 def learned() -> str:
     """What each lesson asks, and what it found."""
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
-    for name in lessons.NAMES:
+    for name in yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["lessons"]:
         lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {FOUND[name](_metrics(f'lessons/{name}'))} |")
     return "\n".join(lines)
 
@@ -97,7 +115,7 @@ def _tokenization(facts: dict) -> str:
     shown = ", ".join(
         f"{name} {row['test_fertility']:.2f} ({row['spanish_fertility']:.2f} in Spanish)" for name, row in rows.items()
     )
-    return f"pieces a word of test: {shown}"
+    return f"tokens per word of test: {shown}"
 
 
 def _embeddings(facts: dict) -> str:
@@ -108,7 +126,7 @@ def _embeddings(facts: dict) -> str:
 def _architecture(facts: dict) -> str:
     return "; ".join(
         f"{facts[role]['name']} {facts[role]['weights'] / 1e6:.1f} M weights, "
-        f"{facts[role]['multiply_adds_a_piece'] / 1e6:.1f} M multiply-adds a piece"
+        f"{facts[role]['multiply_adds_a_piece'] / 1e6:.1f} M multiply-adds per token"
         for role in ("encoder", "decoder")
     )
 
@@ -120,7 +138,7 @@ def _attention(facts: dict) -> str:
         ((target, row) for target in ("cls", "sep") for row in pairs["layers"]), key=lambda one: one[1][one[0]]
     )
     return (
-        f"of {pairs['heads']} heads {over['previous']} give over half of their attention to the previous piece, "
+        f"of {pairs['heads']} heads {over['previous']} give over half of their attention to the previous token, "
         f"{over['next']} to the next; layer {row['layer']} gives [{target.upper()}] {row[target]:.2f}, "
         f"{row[f'{target}_lift']:.0f} times what uniform attention would"
     )
@@ -129,7 +147,7 @@ def _attention(facts: dict) -> str:
 def _masking(facts: dict) -> str:
     before, after = facts["models"]["before"], facts["models"]["after"]
     return (
-        f"masked pieces found {before['masked_accuracy']['all']:.3f} before, {after['masked_accuracy']['all']:.3f} "
+        f"masked tokens found {before['masked_accuracy']['all']:.3f} before, {after['masked_accuracy']['all']:.3f} "
         f"after; pseudo-perplexity {before['pseudo_perplexity']:,.0f} and {after['pseudo_perplexity']:.1f}"
     )
 
@@ -171,33 +189,37 @@ FOUND = {
 
 
 def _metrics(name: str) -> dict:
-    return json.loads((ROOT / f"metrics/{name}.json").read_text(encoding="utf-8"))
+    return read_details(ROOT / f"metrics/{name}.json")
 
 
-PARTS = {
-    "stages": stage_table,
-    "results": results,
-    "joint": lambda: literature("joint"),
-    "pair": lambda: literature("pair"),
-    "few_shot": few_shot,
-    "levers": levers,
-    "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
-    "generation": lambda: judging.table(_metrics("generation")),
-    "augmentation": augmented,
-    "adapted": adapted,
-    "lessons": learned,
+# page -> its generated parts; `stages` alone holds where metrics/ has no figures of the published corpus
+PAGES = {
+    "README.md": {"results": results},
+    "stages/README.md": {"stages": stage_table},
+    "metrics/README.md": {
+        "joint": lambda: literature("joint"),
+        "pair": lambda: literature("pair"),
+        "few_shot": few_shot,
+        "levers": levers,
+        "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
+        "generation": lambda: judging.table(_metrics("generation")),
+        "augmentation": augmented,
+        "adapted": adapted,
+        "lessons": learned,
+    },
 }
 
 
-def generated(text: str, parts: dict[str, Callable[[], str]] = PARTS) -> str:
-    """README text with its generated parts made anew."""
-    for name, part in parts.items():
+def generated(page: str) -> str:
+    """Text of a page with its generated parts made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, part in PAGES[page].items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        assert start in text, f"README.md has no {start}"
+        assert start in text, f"{page} has no {start}"
         text = re.sub(f"{start}.*?{end}", lambda _: f"{start}\n{part()}\n{end}", text, flags=re.S)  # noqa: B023
     return text
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(generated(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        (ROOT / page).write_text(generated(page), encoding="utf-8")

@@ -1,7 +1,8 @@
 """What a task is: one frozen record of plain functions, the same for training, evaluation and new text.
 
 A task is a folder `pipelines/tasks/<name>/`. Its `__init__` loads no torch and holds `Options`, its block of
-params.yaml, and `CARD`, what a model card says of it. Its module `task` holds the functions and ends in the record `TASK`.
+params.yaml, and `CARD`, what a model card says of it. Its module `task` holds the functions and ends in the record
+`TASK`.
 """
 
 import importlib

@@ -376,7 +376,7 @@ def test_one_more_base_model_by_name_and_revision(changed, tiny_encoder, monkeyp
     changed("architecture", encoder="other")
     lesson.lesson("architecture")
     assert facts("architecture")["encoder"]["name"] == "other"
-    with pytest.raises(InputError, match="models.another: no such block; there are: other"):
+    with pytest.raises(InputError, match=r"models\.another: no such block; there are: other"):
         fetch_model.fetch_model("another")
 
 
