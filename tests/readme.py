@@ -19,9 +19,8 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-    """A row for each stage of dvc.yaml, in its order."""
-            name, "<run>"
-        )
+        item = {"few_shot": "size", "augment": "size", "lesson": "name", "fetch_model": "name"}.get(name, "run")
+        item = f"<{item}>"
         title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out

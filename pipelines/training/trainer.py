@@ -26,6 +26,7 @@ from pipelines.training.averaging import WeightAverage
 from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
+GONE = "the best checkpoint is gone, so there is no model to keep; train again, and let nothing else write there"
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
 
@@ -74,7 +75,7 @@ def train(
     trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
     monitor = DeviceMonitor(on_gpu())
     trainer = _trainer(task, options, model, train_features, validation_features, validation_rows, checkpoints, monitor)
-    trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
+    _run(trainer, checkpoints)
     log = list(trainer.state.log_history)
     if validation_rows:
         _check_the_best(trainer, task.best)
@@ -138,14 +139,21 @@ def _trainer(
     return trainer
 
 
+def _run(trainer: "_Trainer", checkpoints: Path) -> None:
+    """Train, from the newest checkpoint on; one line where another process takes the checkpoints away meanwhile."""
+    try:
+        trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
+    except FileNotFoundError as error:
+        if not str(error.filename).startswith(str(checkpoints)):
+            raise
+        raise InputError(f"{error.filename}: {GONE}") from None
+
+
 def _check_the_best(trainer: "_Trainer", metric: str) -> None:
     """Trainer only warns where its best checkpoint is gone, and goes on with the last epoch's weights."""
     state = trainer.state
     if not state.best_model_checkpoint or not Path(state.best_model_checkpoint).is_dir():
-        raise InputError(
-            f"{state.best_model_checkpoint}: the best checkpoint is gone, so there is no model to keep; train again, "
-            "and let nothing else write there"
-        )
+        raise InputError(f"{state.best_model_checkpoint}: {GONE}")
     found = trainer.evaluate()[f"eval_{metric}"]
     if abs(found - state.best_metric) > SAME:
         raise InputError(

@@ -298,3 +298,41 @@ def test_a_question_too_long_and_an_empty_text_are_one_line(rows, tiny_encoder, 
     model, _ = ask(rows, tiny_encoder)
     with pytest.raises(InputError, match=r"shorten the question|text to look in is empty"):
         qa.answer(question, text, model, loading.load_tokenizer(tiny_encoder))
+
+
+@pytest.mark.parametrize("name", ["intent", "slots", "qa", "joint", "masked_lm"])
+def test_every_task_predicts_new_text(rows, tiny_encoder, name):
+    """Text alone, as a user gives it; and the same as for the labelled row."""
+    task = tasks.get(name)
+    model = build(name, tiny_encoder, rows)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    texts = [{"text": row["text"]} for row in rows[:5]]
+    features = task.encode(texts, tokenizer, model)
+    assert not [key for feature in features for key in feature if key in task.labels]
+    found = inference.predictions(task, model, tokenizer, texts)
+    assert len(found) == 5
+    if name in ("intent", "slots", "joint"):
+        assert found == inference.predictions(task, model, tokenizer, rows[:5])
+    if name == "qa":  # of no known intent: every question is asked
+        assert all(len(one["answers"]) == len(model.config.questions) for one in found)
+
+
+def test_next_sentence_predicts_new_pairs(tiny_encoder):
+    task = tasks.get("next_sentence")
+    model = task.build(tiny_encoder, [], tasks.offered("next_sentence").Options())
+    pairs = [{"first": "play some jazz", "second": "with pleasure"}]
+    (found,) = inference.predictions(task, model, loading.load_tokenizer(tiny_encoder), pairs)
+    assert 0 < found["probability"] < 1
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_the_config_of_a_model_keeps_no_training_options(rows, tiny_encoder, name):
+    options = set(tasks.offered(name).Options.model_fields) - {"task", "mode", "head", "longest_pair"}
+    config = set(build(name, tiny_encoder, rows).config.to_dict())
+    assert config & options == set()
+    assert not [key for key in config if key.endswith(("_seed", "_copies"))]
+
+
+def test_a_joint_model_says_how_it_is_loaded():
+    assert tasks.offered("joint").CARD.tag is None
+    assert tasks.offered("joint").CARD.module == "pipelines.tasks.joint.model"

@@ -1,0 +1,99 @@
+"""Unfinished training: keyed by what goes into it, locked while used, and no model without its best checkpoint."""
+
+import multiprocessing
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.models import loading
+from pipelines.training import checkpoints, runs, trainer
+from tests.conftest import ROOT
+from tests.pipelines.test_training import options_of, tasks
+
+
+@pytest.fixture
+def split(tmp_path):
+    from pipelines.data import parquet
+
+    folder = tmp_path / "splits"
+    folder.mkdir()
+    for part, pattern in zip(("train", "validation"), snips.PARTS.values(), strict=True):
+        rows = []
+        for intent in ("PlayMusic", "RateBook"):
+            data = (ROOT / "data/sample" / pattern.format(intent)).read_bytes()
+            rows += snips.parse(data, part, intent, intent)[0][::4]
+        parquet.write(rows, folder / f"{part}.parquet")
+    return folder
+
+
+def train(split, tiny_encoder, **changes):
+    options = options_of("intent", epochs=3, batch_size=8, learning_rate=1e-3, **changes)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    return runs.train("a-run", tasks.get("intent"), tiny_encoder, split, options, tokenizer)
+
+
+def test_another_key_is_another_folder_and_is_never_taken_away(split, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    other = tmp_path / "shared/a-run.0123456789abcdef/checkpoint-5"
+    other.mkdir(parents=True)
+    (other / "trainer_state.json").write_text('{"global_step": 5}')
+    train(split, tiny_encoder)
+    assert (other / "trainer_state.json").is_file()
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["a-run.0123456789abcdef"]
+
+
+def test_the_key_changes_with_options_bytes_and_code(tmp_path):
+    file = tmp_path / "x.parquet"
+    file.write_bytes(b"1")
+    code = ["pipelines.training.runs", "pipelines.tasks.intent.task"]
+    first = checkpoints.keyed("r", ["a"], [file], code)
+    assert first == checkpoints.keyed("r", ["a"], [file], code)
+    assert first != checkpoints.keyed("r", ["b"], [file], code)
+    assert first != checkpoints.keyed("r", ["a"], [file], [*code, "pipelines.tasks.qa.task"])
+    file.write_bytes(b"2")
+    assert first != checkpoints.keyed("r", ["a"], [file], code)
+
+
+def _hold(folder: str, seconds: float) -> None:
+    with checkpoints.locked(Path(folder)):
+        Path(folder, "held").touch()
+        time.sleep(seconds)
+        shutil.rmtree(folder)  # as a training that ends does
+
+
+def test_a_second_training_of_the_same_run_waits_and_says_so(tmp_path, capfd):
+    folder = tmp_path / "a-run.1"
+    first = multiprocessing.get_context("fork").Process(target=_hold, args=(str(folder), 1.5))
+    first.start()
+    while not (folder / "held").exists():
+        time.sleep(0.02)
+    with checkpoints.locked(folder) as got:
+        assert not first.is_alive() or not (folder / "held").exists()
+        assert got.is_dir()
+    first.join()
+    assert "another training of the same run is using it; waiting" in capfd.readouterr().err
+
+
+def test_no_model_comes_of_a_best_checkpoint_that_is_gone(split, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    load = trainer.Trainer._load_best_model
+
+    def gone(self):
+        shutil.rmtree(self.state.best_model_checkpoint)
+        load(self)
+
+    monkeypatch.setattr(trainer.Trainer, "_load_best_model", gone)
+    with pytest.raises(InputError, match="the best checkpoint is gone, so there is no model to keep"):
+        train(split, tiny_encoder)
+
+
+def test_no_model_comes_of_one_that_scores_otherwise_than_reported(split, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    # as where another process put its own checkpoint in the place of the best one
+    monkeypatch.setattr(trainer.Trainer, "_load_best_model", lambda self: setattr(self.state, "best_metric", 0.987))
+    with pytest.raises(InputError, match=r"its model scores accuracy 0\.\d+, where training measured 0\.987"):
+        train(split, tiny_encoder)

@@ -1,0 +1,108 @@
+"""A corpus of one's own in SNIPS layout: other intents, other labels, one label without a question."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.core import provenance
+from tests.conftest import INTENTS, ROOT, assert_one_line_error, edit_params, read_details, run_stage
+
+RUNS = ("intent-full", "slots-full", "qa-full", "joint-full")
+VALUES = {
+    "device": ["lamp", "heating", "radio", "oven"],
+    "room": ["kitchen", "attic", "hall", "cellar"],
+    "alarm_time": ["seven", "noon", "half past six", "nine"],
+    "weekday": ["monday", "friday", "sunday", "tuesday"],
+    "partySize": ["two", "four", "six", "ten"],
+}
+SENTENCES = {
+    "SwitchOn": ["turn on the ", ("device",), " in the ", ("room",)],
+    "SetAlarm": ["wake me at ", ("alarm_time",), " on ", ("weekday",)],
+    "BookHall": ["i need the hall for ", ("partySize",), " on ", ("weekday",)],
+}
+
+
+def write_corpus(folder: Path) -> None:
+    for intent, parts in SENTENCES.items():
+        (folder / intent).mkdir(parents=True)
+        rows = []
+        for n in range(16):
+            at = iter((n % 4, n // 4))
+            data = [
+                {"text": part} if isinstance(part, str) else {"text": VALUES[part[0]][next(at)], "entity": part[0]}
+                for part in parts
+            ]
+            rows.append({"data": data})
+        for name, some in ((f"train_{intent}_full.json", rows[:12]), (f"validate_{intent}.json", rows[12:])):
+            (folder / intent / name).write_text(json.dumps({intent: some}), encoding="utf-8")
+
+
+@pytest.fixture
+def own(project):
+    write_corpus(Path("smart home"))
+
+    def change(content):
+        content["data"]["source"] = "smart home"
+        content["split"] |= {"protocol": "random", "validation_share": 0.2, "test_share": 0.2}
+        content["finetune"] = {run: content["finetune"][run] | {"epochs": 2} for run in RUNS}
+        content["generate"]["n"] = 2
+        content["lessons"]["attention"]["intent"] = "SetAlarm"
+
+    edit_params(change)
+    return project
+
+
+def run(*stages: str) -> None:
+    for stage in stages:
+        result = run_stage(*f"stages.{stage}".split(" "))
+        assert result.returncode == 0, (stage, result.stderr)
+
+
+def test_from_download_to_summary(own):
+    run("download", "convert", "split", "fetch_encoder")
+    quality = read_details("metrics/corpus.json")
+    assert (quality["source"], quality["intents"], quality["slot_labels"]) == ("smart home", 3, 5)
+    for name in RUNS:
+        run(f"finetune {name}", f"evaluate {name}")
+        assert read_details(f"metrics/{name}.json")["source"] == "smart home"
+    config = json.loads(Path("data/models/qa-full/config.json").read_text(encoding="utf-8"))
+    assert config["questions"]["partySize"] == "Which party size?"
+    assert set(config["questions"]) == set(VALUES)
+    config = json.loads(Path("data/models/intent-full/config.json").read_text(encoding="utf-8"))
+    assert set(config["label2id"]) == set(SENTENCES)
+    run("runs", "fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "qa_limits", "compare_bert_gpt")
+    samples = pq.read_table("data/generated/samples.parquet").to_pylist()
+    assert {row["intent"] for row in samples} == set(SENTENCES)
+    run("peers", "summary", "lesson tokenization", "lesson embeddings", "lesson attention")
+    page = Path("data/report/summary.md").read_text(encoding="utf-8")
+    assert "Data: the corpus smart home; split protocol: random." in page
+    assert "Absent, as params.yaml has no such run: intent-head, slots-head, qa-head." in page
+    everything = "".join(path.read_text(encoding="utf-8") for path in Path("metrics").glob("*.json"))
+    assert not [name for name in INTENTS if name in everything.replace('"PlayMusic"', "")]
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"), [("no such folder", ["no such folder", "train_<Intent>_full.json"]), ("data", ["no intents"])]
+)
+def test_a_folder_that_is_no_corpus(project, source, parts):
+    edit_params(lambda content: content["data"].update(source=source))
+    assert_one_line_error(run_stage("stages.download"), *parts)
+
+
+def test_the_literatures_split_is_not_for_every_corpus(own):
+    edit_params(lambda content: content["split"].update(protocol="literature"))
+    run("download", "convert")
+    assert_one_line_error(run_stage("stages.split"), "literature_split.json", "take official or random")
+
+
+def test_the_names_of_snips_stand_where_snips_is_read():
+    labels = {slot for path in (ROOT / "pipelines/tasks/qa").glob("*.yaml") for slot in path.read_text().split()}
+    assert "artist:" in labels
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not [name for name in INTENTS if name in text and path.name != "page.py"], path
+    for path in (ROOT / "stages").glob("*.py"):
+        assert not [name for name in INTENTS if name in path.read_text(encoding="utf-8")], path
+    assert provenance.described("mine") == "the corpus mine"
