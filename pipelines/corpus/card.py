@@ -19,9 +19,8 @@ _ABOUT = {
 
 _CARD = """\
 ---
-license: cc0-1.0
-language: [en]
-task_categories: [text-classification, token-classification]
+license: {licence}
+{language}task_categories: [text-classification, token-classification]
 pretty_name: {title}
 configs:
 - config_name: default
@@ -38,7 +37,7 @@ configs:
 
 | column | type | meaning |
 | --- | --- | --- |
-| `id` | string | part, intent and zero-based position in the published file: `train_full/PlayMusic/0017` |
+| `id` | string | part, intent and zero-based position in the published file: `train_full/<Intent>/0017` |
 | `text` | string | the utterance; each run of white space is one space |
 | `intent` | string | one of {n_intents} intents |
 | `slots` | list of `{{start, end, label}}` | spans in characters of `text`, `end` exclusive; {n_labels} labels |
@@ -50,28 +49,33 @@ configs:
 {counts}
 
 Slot labels: {labels}.
+{citation}"""
+
+
+_CITATION = """
 
 ## Licence and citation
 
 CC0 1.0. The corpus, its quirks and the 2017 benchmark are described in:
 
 ```bibtex
-@article{{coucke2018snips,
-  title   = {{Snips Voice Platform: an embedded Spoken Language Understanding system for
-             private-by-design voice interfaces}},
-  author  = {{Coucke, Alice and Saade, Alaa and Ball, Adrien and Bluche, Th{{\\'e}}odore and Caulier, Alexandre
-             and Leroy, David and Doumouro, Cl{{\\'e}}ment and Gisselbrecht, Thibault and Caltagirone, Francesco
-             and Lavril, Thibaut and Primet, Ma{{\\"e}}l and Dureau, Joseph}},
-  journal = {{arXiv preprint arXiv:1805.10190}},
-  year    = {{2018}}
-}}
+@article{coucke2018snips,
+  title   = {Snips Voice Platform: an embedded Spoken Language Understanding system for
+             private-by-design voice interfaces},
+  author  = {Coucke, Alice and Saade, Alaa and Ball, Adrien and Bluche, Th{\\'e}odore and Caulier, Alexandre
+             and Leroy, David and Doumouro, Cl{\\'e}ment and Gisselbrecht, Thibault and Caltagirone, Francesco
+             and Lavril, Thibaut and Primet, Ma{\\"e}l and Dureau, Joseph},
+  journal = {arXiv preprint arXiv:1805.10190},
+  year    = {2018}
+}
 ```
 """
 
 
 def dataset_card(source: str, parts: dict[str, list[Utterance]], note: str) -> str:
     """Markdown with YAML header for a folder that holds `<part>.parquet` for each of `parts`."""
-    title, about = _ABOUT[source]
+    title, about = _ABOUT.get(source, (source, "A corpus of one's own, in the layout of SNIPS."))
+    published = source in _ABOUT
     counts = {name: Counter(row["intent"] for row in rows) for name, rows in parts.items()}
     everything = [row for rows in parts.values() for row in rows]
     intents = sorted({row["intent"] for row in everything})
@@ -79,6 +83,9 @@ def dataset_card(source: str, parts: dict[str, list[Utterance]], note: str) -> s
     lines = [f"| {intent} | " + " | ".join(str(counts[name][intent]) for name in parts) + " |" for intent in intents]
     lines.append("| all | " + " | ".join(str(len(rows)) for rows in parts.values()) + " |")
     return _CARD.format(
+        licence="cc0-1.0" if published else "unknown",
+        language="language: [en]\n" if published else "",
+        citation=_CITATION if published else "",
         title=title,
         about=about,
         note=note,
