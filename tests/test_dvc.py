@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -141,7 +140,8 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
     assert "Absent, as params.yaml has no such run: intent-head, qa-head." in Path("data/report/summary.md").read_text()
     commit()
 
-    shutil.rmtree("pipelines/core/__pycache__")
+    Path("pipelines/core/__pycache__").mkdir(exist_ok=True)
+    Path("pipelines/core/__pycache__/errors.pyc").write_bytes(b"bytecode comes and goes")
     assert ran(dvc("repro")) == []
 
     # what reads at a glance, between two commits that differ in one param

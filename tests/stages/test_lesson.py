@@ -15,6 +15,7 @@ from pipelines.core import blocks
 from pipelines.core.errors import InputError
 from pipelines.fetching import base_models
 from pipelines.lessons.common import materials as lessons
+from pipelines.tasks.next_sentence import pairs
 from stages import (
     adapt_encoder,
     convert,
@@ -207,6 +208,8 @@ def test_what_the_lessons_find(learned):
         of = facts("architecture")[role]
         assert of["weights"] == of["weights_by_numel"] > 0
         assert of["multiply_adds"] == of["multiply_adds_by_pytorch"] > 0
+    silhouettes = facts("embeddings")["silhouette"]
+    assert silhouettes["base"] != silhouettes["tuned"]
     found = facts("attention")
     assert [row["layer"] for row in found["mask"]] == [0, 1]
     for of in found["arrangements"].values():
@@ -397,6 +400,36 @@ def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
     changed("transfer", sizes={"four": {"per_intent": 4} | size, "two": {"per_intent": 2} | size})
     lesson.lesson("transfer")
     assert [point["size"] for point in facts("transfer")["points"]] == ["two"] * 3 + ["four"] * 3
+
+
+def test_the_random_arm_starts_from_other_weights_than_the_two_others(changed, monkeypatch):
+    transfer = lessons.get("transfer")
+    started = []
+    train = transfer.trainer.train
+
+    def spy(task, options, model, *rest):
+        started.append(model.base_model.embeddings.word_embeddings.weight.detach().clone())
+        return train(task, options, model, *rest)
+
+    monkeypatch.setattr(transfer.trainer, "train", spy)
+    size = {"per_intent": 2, "epochs": 1, "frozen_epochs": 1, "batch_size": 8}
+    changed("transfer", sizes={"two": size})
+    lesson.lesson("transfer")
+    random, frozen, full = started  # in the order of the arms
+    assert frozen.equal(full)
+    assert not random.equal(full)
+
+
+def test_next_sentence_is_scored_on_what_was_held_out(learned):
+    options = blocks.load("lessons.next_sentence", lessons.get("next_sentence").Options)
+    shares = {"validation": options.validation_share, "test": options.test_share}
+    held_out = pairs.split(pairs.real_pairs("spanish"), shares, options.split_seed)["test"]
+    with Path("data/lessons/next_sentence/test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    real = {(row["first"], row["second"]) for row in rows if row["next"] == "True"}
+    assert real == {(pair["first"], pair["second"]) for pair in held_out}
+    right = [(float(row["probability"]) > 0.5) == (row["next"] == "True") for row in rows]
+    assert facts("next_sentence")["accuracy"][0]["bert"] == pytest.approx(sum(right) / len(right), abs=1e-6)
 
 
 def test_a_view_above_the_limit_says_what_to_do(learned, monkeypatch):
