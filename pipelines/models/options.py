@@ -1,6 +1,6 @@
 """How a run is trained: its block of params.yaml, to which each task adds its own options."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from pipelines.core.blocks import Block, Seed
 
 class Run(Block):
     """One training run. Defaults stand here so that a new run needs to name only what it changes."""
+
+    in_finetune: ClassVar[bool] = True  # whether `finetune` and `evaluate` take it; others have a stage of their own
 
     task: str
     mode: Literal["full", "head"]

@@ -63,7 +63,13 @@ def run_options(run: str) -> Any:
         InputError: there is no such run or task, or a key is unknown, missing or out of range.
     """
     blocks.validated(blocks.RunName, run, f"finetune.{run}")
-    return options(blocks.raw(f"finetune.{run}"), f"finetune.{run}")
+    found = options(blocks.raw(f"finetune.{run}"), f"finetune.{run}")
+    if not found.in_finetune:
+        known = ", ".join(name for name in names() if offered(name).Options.in_finetune)
+        raise InputError(
+            f"{blocks.PARAMS}: finetune.{run}.task: {found.task} has a stage of its own; take one of {known}"
+        )
+    return found
 
 
 def options(block: Any, path: str) -> Any:

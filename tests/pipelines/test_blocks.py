@@ -80,6 +80,7 @@ def test_learning_rate_as_dvc_writes_it_is_a_number(write):
         ("finetune.intent-full.epochs", 2.5),
         ("finetune.intent-full.mode", "half"),
         ("finetune.intent-full.task", "ner"),
+        ("finetune.intent-full.task", "masked_lm"),
         ("finetune.intent-full.lerning_rate", 1e-4),
         ("finetune.intent-full", None),
         ("finetune.Intent_Full", {"task": "intent", "mode": "full"}),

@@ -1,6 +1,6 @@
 """Masked language modelling. Its options and what its card says; the functions stand in `task`."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from pipelines.models.options import Card, Run
 class Options(Run):
     """A run of this task: every weight, and a head. Of the words `mask_rate` is chosen, and of these `masked_share`
     becomes the mask token and `replaced_share` other tokens; the rest stays as it is."""
+
+    in_finetune: ClassVar[bool] = False
 
     task: Literal["masked_lm"] = "masked_lm"
     mode: Literal["full"] = "full"
