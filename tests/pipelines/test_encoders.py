@@ -122,7 +122,7 @@ def test_a_hub_model_comes_by_name_and_revision(tiny_encoder, tmp_path, monkeypa
 
 def test_a_text_longer_than_the_positions_is_one_line(tiny_encoder):
     tokenizer = loading.load_tokenizer(tiny_encoder)
-    with pytest.raises(InputError, match="word pieces, but the model has 64 positions"):
+    with pytest.raises(InputError, match="tokens, but the model has 64 positions"):
         loading.tokenize(tokenizer, ["play " * 80], 64)
 
 
