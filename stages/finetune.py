@@ -7,6 +7,7 @@ from pipelines.core.command import command
 from pipelines.data.source import Data
 from pipelines.models import loading
 from pipelines.models import task as tasks
+from pipelines.models.options import Start
 from pipelines.training import runs
 
 SPLITS = Path("data/splits")
@@ -16,7 +17,7 @@ PLACES = runs.Places(models=Path("data/models"), plots=Path("metrics/plots"), mo
 def finetune(run: str) -> None:
     """Make data/models/<run> and its curves."""
     options = tasks.run_options(run)
-    start = blocks.load("finetune_from", runs.Start)
+    start = blocks.load("finetune_from", Start)
     base = PLACES.models / f"{start}-encoder"
     tokenizer = loading.load_tokenizer(base)
     trained = runs.train(run, tasks.get(options.task), base, SPLITS, options, tokenizer)

@@ -12,9 +12,9 @@ from pipelines.corpus.options import Split
 from pipelines.data.source import PUBLISHED, Data
 from pipelines.decoder.options import Scratch
 from pipelines.models import task as tasks
+from pipelines.models.options import Start
 from pipelines.reports import benchmark_2017, on_demand
 from pipelines.reports import peers as published
-from pipelines.training.runs import Start
 from pipelines.writing import augmentation
 
 LITERATURE = Path("data/peers/literature.yaml")

@@ -9,6 +9,7 @@ from pipelines.data import parquet
 from pipelines.data.source import Data
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
+from pipelines.models.options import Start
 from pipelines.reports import on_demand
 from pipelines.training import runs
 
@@ -22,7 +23,7 @@ def repeat(run: str) -> None:
     options = tasks.run_options(run)
     task = tasks.get(options.task)
     split = blocks.load("split", dict)
-    start = blocks.load("finetune_from", runs.Start)
+    start = blocks.load("finetune_from", Start)
     base = MODELS / f"{start}-encoder"
     tokenizer = loading.load_tokenizer(base)
     rows = parquet.read(SPLITS / "test.parquet")

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from pipelines.core.blocks import Block, Seed
 
+Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
+
 
 class Run(Block):
     """One training run. Defaults stand here so that a new run needs to name only what it changes."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.core import files
 from pipelines.data import parquet
@@ -10,8 +10,6 @@ from pipelines.models.options import Card, Run
 from pipelines.models.task import Task
 from pipelines.training import checkpoints, monitor, trainer
 from pipelines.training.model_card import model_card
-
-Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pipelines.data.source import Data
 from pipelines.decoder import options as decoder
 from pipelines.fetching.base_models import Encoder
 from pipelines.models import task as tasks
+from pipelines.models.options import Start
 from pipelines.reports import on_demand
 from pipelines.tasks import masked_lm
-from pipelines.training.runs import Start
 from pipelines.writing import augmentation, judging
 from stages.fetch_decoder import Decoder
 from tests.conftest import ROOT
