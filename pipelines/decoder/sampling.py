@@ -15,7 +15,7 @@ from transformers import (
 
 from pipelines.core.errors import InputError
 from pipelines.decoder.language_model import control
-from pipelines.models import inference, loading
+from pipelines.models import loading, precision
 
 # strategy -> what narrows the distribution that is sampled from, given the strategy's number
 WARPERS = {
@@ -110,7 +110,7 @@ def _check(tokenizer: Any, intent: str) -> None:
 def _write(
     model: Any, tokenizer: Any, begin: list[int], rows: int, max_new_tokens: int, options: dict[str, Any]
 ) -> list[str]:
-    device = "cuda" if inference.on_gpu() else "cpu"
+    device = "cuda" if precision.on_gpu() else "cpu"
     model.to(device).eval()
     inputs = torch.tensor([begin] * rows, device=device)
     controls = [number for number in tokenizer.all_special_ids if number != tokenizer.eos_token_id]

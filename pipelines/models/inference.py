@@ -8,35 +8,36 @@ import torch
 from scipy.special import softmax
 
 from pipelines.data.utterances import Utterance
+from pipelines.models.options import Precision
+from pipelines.models.precision import computed, on_gpu
 from pipelines.models.task import Task
 
 BATCH = 64  # features
 INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
 
 
-def on_gpu() -> bool:
-    """Whether there is a GPU. The one place that chooses the device."""
-    return torch.cuda.is_available()
-
-
-def predict(model: Any, features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:
+def predict(
+    model: Any, features: list[dict[str, Any]], outputs: dict[str, bool], precision: Precision = "auto"
+) -> list[Any]:
     """Logits of each feature, without padding; a tuple of them where there are several `outputs`.
 
     Args:
         outputs: names of the model's outputs -> whether they have one entry a token, as the task's `outputs` says.
     """
     results: list[Any] = [None] * len(features)
-    for batch, output in batches(model, features):
+    for batch, output in batches(model, features, precision):
         logits = [getattr(output, name).float().cpu().numpy() for name in outputs]
         for n, row in zip(batch, unpad(logits, [features[n] for n in batch], outputs), strict=True):
             results[n] = row
     return results
 
 
-def predictions(task: Task, model: Any, tokenizer: Any, rows: list[Utterance]) -> list[dict[str, Any]]:
+def predictions(
+    task: Task, model: Any, tokenizer: Any, rows: list[Utterance], precision: Precision = "auto"
+) -> list[dict[str, Any]]:
     """What `model` says of each row, in the terms of the corpus (see the task's `decode`)."""
     features = task.encode(rows, tokenizer, model)
-    return task.decode(predict(model, features, task.outputs), features, rows, model)
+    return task.decode(predict(model, features, task.outputs, precision), features, rows, model)
 
 
 def unpad(logits: list[np.ndarray], features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:
@@ -65,22 +66,30 @@ def collate(features: list[dict[str, Any]], labels: dict[str, Any]) -> dict[str,
                 values = [value + [filler] * (longest - len(value)) for value in values]
             batch[name] = torch.tensor(values)
     if "inputs_embeds" in features[0]:
-        rows = [feature["inputs_embeds"] for feature in features]
+        rows = [feature["inputs_embeds"].read() for feature in features]
         batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         del batch["input_ids"]  # a model takes the one or the other
     return batch
 
 
 @torch.no_grad()
-def batches(model: Any, features: list[dict[str, Any]]) -> Iterator[tuple[list[int], Any]]:
+def batches(
+    model: Any, features: list[dict[str, Any]], precision: Precision = "auto"
+) -> Iterator[tuple[list[int], Any]]:
     """Run `model` over batches of like length; yield the positions of their features and the output."""
     device = "cuda" if on_gpu() else "cpu"
     model.to(device).eval()
-    order = sorted(range(len(features)), key=lambda n: length(features[n]))
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
-        inputs = collate([features[n] for n in batch], labels={})
-        yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
+    order = by_length(features)
+    with computed(model, precision):
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            inputs = collate([features[n] for n in batch], labels={})
+            yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
+
+
+def by_length(features: list[dict[str, Any]]) -> list[int]:
+    """Positions of the features, those of like length together."""
+    return sorted(range(len(features)), key=lambda n: length(features[n]))
 
 
 def length(feature: dict[str, Any]) -> int:

@@ -1,10 +1,13 @@
 """Loading models and tokenizers, from local files only and from safetensors only; labels, and texts as inputs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import InputError
+
+CHUNK = 1024  # texts tokenized at once
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -28,6 +31,8 @@ def load_tokenizer(folder: Path) -> Any:
 def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
     """A model of `auto_class` (`AutoModelFor…`) from `folder` in float32; `config` adds to its config.
 
+    Its attention is written out (`eager`): over a dozen tokens a fused kernel costs more than it saves.
+
     Raises:
         InputError: the folder holds no model that `auto_class` can take.
     """
@@ -45,7 +50,12 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
         if expected and settings.model_type != expected.model_type:
             raise ValueError(f"it is of type {settings.model_type}, {auto_class.__name__} takes {expected.model_type}")
         return auto_class.from_pretrained(
-            folder, config=settings, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            folder,
+            config=settings,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="eager",
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model that can be loaded: {str(error).splitlines()[0]:.200}") from None
@@ -96,21 +106,32 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
     if not texts:
         return []
     split = not isinstance(texts[0], str)
-    batch = tokenizer(texts, is_split_into_words=split)
     features = []
-    for n, text in enumerate(texts):
-        feature = {name: batch[name][n] for name in tokenizer.model_input_names if name in batch}
-        size = len(feature["input_ids"])
+    for text, encoding in zip(texts, _encodings(tokenizer, texts, split), strict=True):
+        size = len(encoding.ids)
         if size > longest:
             start = text if isinstance(text, str) else " ".join(text)
             raise InputError(
                 f"text {start[:40]!r}…: {size} tokens, but the model has {longest} positions; shorten the text"
             )
+        feature = inputs_of(tokenizer, encoding)
         if split:
             first: dict[int, int] = {}
-            for piece, word in enumerate(batch.word_ids(n)):
+            for piece, word in enumerate(encoding.word_ids):
                 if word is not None:
                     first.setdefault(word, piece)
             feature["first_tokens"] = [first.get(word) for word in range(len(text))]
         features.append(feature)
     return features
+
+
+def inputs_of(tokenizer: Any, encoding: Any) -> dict[str, list[int]]:
+    """Model inputs of one encoding of the tokenizers library, those that the model of `tokenizer` takes."""
+    found = {"input_ids": encoding.ids, "token_type_ids": encoding.type_ids, "attention_mask": encoding.attention_mask}
+    return {name: found[name] for name in tokenizer.model_input_names if name in found}
+
+
+def _encodings(tokenizer: Any, texts: list[Any], split: bool) -> Iterator[Any]:
+    """Encodings of texts, some at a time, as each keeps more than what a model takes."""
+    for start in range(0, len(texts), CHUNK):
+        yield from tokenizer.backend_tokenizer.encode_batch(texts[start : start + CHUNK], is_pretokenized=split)

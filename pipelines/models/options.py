@@ -7,6 +7,7 @@ from pydantic import Field
 from pipelines.core.blocks import Block, Seed
 
 Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
+Precision = Literal["auto", "fp32", "bf16"]  # of the encoder's matrix products; auto: bf16 where it is faster
 
 
 class Run(Block):
@@ -25,6 +26,7 @@ class Run(Block):
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     ema: float = Field(default=0.0, ge=0, lt=1)
     seed: Seed = 13
+    precision: Precision = "auto"
 
 
 class Card(Block):

@@ -2,8 +2,11 @@
 
 import re
 import shutil
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,20 +15,24 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments, set_seed
-from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.trainer_callback import ProgressCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
-from pipelines.models.inference import BATCH, batches, collate, length, on_gpu, predict, unpad
+from pipelines.models.inference import BATCH, by_length, collate, length, unpad
 from pipelines.models.options import Run
+from pipelines.models.precision import computed, on_gpu
 from pipelines.models.task import Task
 from pipelines.training import checkpoints as unfinished
 from pipelines.training.averaging import WeightAverage
+from pipelines.training.dropout import fast_dropout
+from pipelines.training.embeddings import rows_in_use
+from pipelines.training.frozen import outputs_kept
 from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
+SECONDS_PER_LINE = 10  # of a log
 GONE = "the best checkpoint is gone, so there is no model to keep; train again, and let nothing else write there"
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
@@ -67,23 +74,27 @@ def train(
     """
     train_features = task.encode(train_rows, tokenizer, model, options, training=True)
     validation_features = task.encode(validation_rows, tokenizer, model, options)
-    encoder = model.base_model
-    if options.mode == "head":
-        encoder.requires_grad_(False)
-        _cache_outputs(encoder, train_features + validation_features)
-        setattr(model, model.base_model_prefix, _CachedEncoder(encoder))
-    trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    features = train_features + validation_features
     monitor = DeviceMonitor(on_gpu())
-    trainer = _trainer(task, options, model, train_features, validation_features, validation_rows, checkpoints, monitor)
-    _run(trainer, checkpoints)
-    log = list(trainer.state.log_history)
-    if validation_rows:
-        _check_the_best(trainer, task.best)
-    if validation_rows and task.calibrate:  # the last epoch's calibration is not the best epoch's
-        logits = predict(model, validation_features, task.outputs)
-        task.calibrate(logits, validation_features, validation_rows, model)
-    setattr(model, model.base_model_prefix, encoder)
-    model.requires_grad_(True).to("cpu")
+    if options.mode == "head":
+        model.base_model.requires_grad_(False)
+    trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    with ExitStack() as made_fast:
+        if options.mode == "head":
+            made_fast.enter_context(outputs_kept(model, features, checkpoints, options.precision))
+        else:
+            made_fast.enter_context(rows_in_use(model, features, tokenizer.all_special_ids))
+            made_fast.enter_context(computed(model, options.precision))
+            made_fast.enter_context(fast_dropout("cuda" if on_gpu() else "cpu"))
+        trainer = _trainer(
+            task, options, model, train_features, validation_features, validation_rows, checkpoints, monitor
+        )
+        _run(trainer, checkpoints)
+        log = list(trainer.state.log_history)
+        if validation_rows:
+            _check_the_best(trainer, task.best)  # and calibrates it, where the task does
+        model.to("cpu")
+    model.requires_grad_(True)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
     validation_curve = [_curve_row(entry, "eval_") for entry in log if "eval_loss" in entry]
@@ -113,7 +124,9 @@ def _trainer(
 
     def validate(output: Any) -> dict[str, float]:
         padded = output.predictions if isinstance(output.predictions, tuple) else (output.predictions,)
-        logits = unpad(list(padded), validation_features, task.outputs)
+        order = by_length(validation_features)
+        found = unpad(list(padded), [validation_features[n] for n in order], task.outputs)
+        logits = [row for _, row in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
         if task.calibrate:
             task.calibrate(logits, validation_features, validation_rows, model)
         scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
@@ -134,14 +147,15 @@ def _trainer(
     if options.ema:
         trainer.add_callback(WeightAverage(options.ema))
     trainer.add_callback(monitor)
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(_Progress)
+    trainer.remove_callback(ProgressCallback if sys.stderr.isatty() else PrinterCallback)
+    trainer.add_callback(_Progress() if sys.stderr.isatty() else _Lines(checkpoints.name.partition(".")[0]))
     return trainer
 
 
 def _run(trainer: "_Trainer", checkpoints: Path) -> None:
     """Train, from the newest checkpoint on; one line where another process takes the checkpoints away meanwhile."""
     try:
+        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
         trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
     except FileNotFoundError as error:
         if not str(error.filename).startswith(str(checkpoints)):
@@ -187,7 +201,7 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         remove_unused_columns=False,
         label_names=list(task.labels),
         report_to=[],
-        disable_tqdm=False,
+        disable_tqdm=not sys.stderr.isatty(),
     )
 
 
@@ -202,6 +216,34 @@ class _Progress(ProgressCallback):
         }
         if self.training_bar is not None and shown:
             self.training_bar.set_postfix(shown)
+
+
+class _Lines(TrainerCallback):
+    """Where no person looks on, in a log: a line every ten seconds or so."""
+
+    def __init__(self, run: str) -> None:
+        self.run, self.loss = run, None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.started = self.told = time.monotonic()
+        self.first = state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        now = time.monotonic()
+        if now - self.told < SECONDS_PER_LINE:
+            return
+        self.told = now
+        left = (state.max_steps - state.global_step) * (now - self.started) / (state.global_step - self.first)
+        loss = "" if self.loss is None else f", loss {self.loss:.4f}"
+        print(
+            f"{self.run}: step {state.global_step} of {state.max_steps}, epoch {state.epoch:.1f}{loss}, "
+            f"about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class _Trainer(Trainer):
@@ -231,6 +273,9 @@ class _Trainer(Trainer):
                 ]
             optimizer.param_groups = groups
         return optimizer
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> list[int]:
+        return by_length(eval_dataset)  # texts of like length, so little padding
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
         lengths = [length(feature) for feature in train_dataset or self.train_dataset]
@@ -269,25 +314,6 @@ class _LengthGrouped(Sampler):
             batches = torch.tensor(indices[: whole * self.batch_size]).view(whole, self.batch_size)
             indices[: batches.numel()] = batches[torch.randperm(whole, generator=generator)].flatten().tolist()
         return (start + index for index in indices)
-
-
-class _CachedEncoder(torch.nn.Module):
-    """Stands in for a frozen encoder whose outputs are already there; the pooler, if any, is applied to them."""
-
-    def __init__(self, encoder: Any) -> None:
-        super().__init__()
-        self.pooler = getattr(encoder, "pooler", None)
-
-    def forward(self, input_ids: Any = None, inputs_embeds: Any = None, **_: Any) -> BaseModelOutputWithPooling:
-        pooled = self.pooler(inputs_embeds) if self.pooler is not None else None
-        return BaseModelOutputWithPooling(last_hidden_state=inputs_embeds, pooler_output=pooled)
-
-
-def _cache_outputs(encoder: Any, features: list[dict[str, Any]]) -> None:
-    """Add the encoder's last hidden states, (tokens, hidden), to each feature under `inputs_embeds`."""
-    for batch, output in batches(encoder, features):
-        for n, hidden in zip(batch, output.last_hidden_state.float().cpu(), strict=True):
-            features[n]["inputs_embeds"] = hidden[: length(features[n])].clone()
 
 
 def _curve_row(entry: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from pipelines.corpus import snips
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.training import averaging, checkpoints, trainer
+from pipelines.training import averaging, checkpoints, dropout, embeddings, frozen, trainer
 from tests.conftest import ROOT
 
 
@@ -74,34 +74,106 @@ def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
     assert still == []
 
 
-def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder):
+# fp32, and bf16 with its 8 bits; whatever the machine multiplies faster
+PRECISIONS = {"fp32": 1e-5, "bf16": 0.02}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder, tmp_path, precision):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    expected = inference.predict(model, features, task.outputs)
+    expected = inference.predict(model, features, task.outputs, "fp32")
     encoder = model.base_model
-    trainer._cache_outputs(encoder, features)
-    setattr(model, model.base_model_prefix, trainer._CachedEncoder(encoder))
-    for got, want in zip(inference.predict(model, features, task.outputs), expected, strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-5)
+    with frozen.outputs_kept(model, features, tmp_path, precision):
+        assert list(tmp_path.iterdir()) == []  # a file without a name
+        for got, want in zip(inference.predict(model, features, task.outputs), expected, strict=True):
+            np.testing.assert_allclose(got, want, atol=PRECISIONS[precision])
+    assert model.base_model is encoder
+
+
+def test_bf16_is_near_fp32_and_not_the_same(rows, tiny_encoder):
+    task = tasks.get("slots")
+    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
+    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
+    exact, near = (inference.predict(model, features, task.outputs, precision) for precision in PRECISIONS)
+    worst = max(np.abs(one - other).max() for one, other in zip(exact, near, strict=True))
+    assert 0 < worst < PRECISIONS["bf16"]
+    assert "forward" not in vars(model.base_model)  # taken back
+
+
+def test_rows_of_the_vocabulary_that_no_text_uses_stay_as_they_are(rows, tiny_encoder, tmp_path):
+    task = tasks.get("intent")
+    before = task.build(tiny_encoder, rows["train_full"], SLOTS).get_input_embeddings().weight.detach().clone()
+    trained = run(rows, tiny_encoder, tmp_path / "c").model
+    after = trained.get_input_embeddings().weight
+    assert after.shape == before.shape
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    seen = {token for row in rows["train_full"] for token in tokenizer(row["text"])["input_ids"]}
+    moved = {number for number in range(len(before)) if not torch.equal(after[number], before[number])}
+    assert seen <= moved  # weight decay moves the special tokens as well
+    held = {token for row in rows["validate"] for token in tokenizer(row["text"])["input_ids"]}
+    assert moved <= seen | held | set(tokenizer.all_special_ids) < set(range(len(before)))
+
+
+def test_a_table_of_rows_in_use_gives_the_same_loss_and_gradients(rows, tiny_encoder):
+    task = tasks.get("intent")
+    model = task.build(tiny_encoder, rows["train_full"], SLOTS).eval()
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    features = task.encode(rows["train_full"], tokenizer, model)
+    batch = inference.collate(features, task.labels)
+    loss = model(**batch).loss
+    loss.backward()
+    gradient = model.get_input_embeddings().weight.grad
+    with embeddings.rows_in_use(model, features, tokenizer.all_special_ids):
+        few = model.get_input_embeddings()
+        again = model(**batch).loss
+        again.backward()
+        assert len(few.weight) < len(gradient)
+        used = (few.place >= 0).nonzero().squeeze(1)
+        torch.testing.assert_close(few.weight.grad, gradient[used])
+        with pytest.raises(IndexError):
+            few(torch.tensor([int((few.place < 0).nonzero()[0])]))
+    torch.testing.assert_close(again, loss)
+
+
+def test_dropout_draws_the_rate_that_was_asked_and_by_seed():
+    values = torch.ones(1_000_003)
+    torch.manual_seed(3)
+    first = dropout.dropout(values, 0.1)
+    assert (first == 0).float().mean().item() == pytest.approx(0.1, abs=0.002)
+    assert first.mean().item() == pytest.approx(1, abs=0.002)
+    assert set(first.unique().tolist()) == {0.0, first.max().item()}
+    # the four values of one draw are independent: as often together as chance has it
+    whole = (first[:1_000_000] == 0).view(-1, 4).float()
+    together = (whole.T @ whole / len(whole)).fill_diagonal_(0.01)
+    torch.testing.assert_close(together, torch.full((4, 4), 0.01), atol=0.002, rtol=0)
+    torch.manual_seed(3)
+    assert torch.equal(dropout.dropout(values, 0.1), first)
+    assert dropout.dropout(values, 0.1, training=False) is values
+    with dropout.fast_dropout("cpu"):
+        assert torch.nn.functional.dropout is dropout.dropout
+    assert torch.nn.functional.dropout is not dropout.dropout
 
 
 def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], SLOTS)
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    together = inference.predict(model, features, task.outputs)
-    for feature, logits in zip(features, together, strict=True):
-        np.testing.assert_allclose(inference.predict(model, [feature], task.outputs)[0], logits, atol=1e-5)
+    for precision, near in PRECISIONS.items():
+        together = inference.predict(model, features, task.outputs, precision)
+        for feature, logits in zip(features, together, strict=True):
+            alone = inference.predict(model, [feature], task.outputs, precision)[0]
+            np.testing.assert_allclose(alone, logits, atol=near)
 
 
 @pytest.mark.parametrize("mode", ["full", "head"])
 def test_the_kept_threshold_is_that_of_the_kept_model(rows, tiny_encoder, tmp_path, mode):
-    model = run(rows, tiny_encoder, tmp_path / "c", "qa", mode).model
+    model = run(rows, tiny_encoder, tmp_path / "c", "qa", mode, precision="fp32").model
     kept = model.config.null_threshold
     task = tasks.get("qa")
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
-    task.calibrate(inference.predict(model, features, task.outputs), features, rows["validate"], model)
+    task.calibrate(inference.predict(model, features, task.outputs, "fp32"), features, rows["validate"], model)
     assert kept == pytest.approx(model.config.null_threshold, abs=1e-4)
 
 

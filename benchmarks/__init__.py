@@ -1,0 +1,1 @@
+"""What `make benchmark` measures: this project beside plain transformers, on one machine, in turns."""
