@@ -190,7 +190,6 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         seed=options.seed,
         full_determinism=True,
         use_cpu=not on_gpu(),
-        bf16=on_gpu() and torch.cuda.is_bf16_supported(),
         eval_strategy="epoch" if validated else "no",
         save_strategy="epoch" if validated else "no",
         save_total_limit=1,
