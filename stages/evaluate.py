@@ -21,10 +21,11 @@ SPLIT = "test"
 
 def evaluate(run: str) -> None:
     """Make metrics/<run>.json, metrics/plots/<run>/confusion.csv and data/predictions/<run>."""
-    task = tasks.get(tasks.run_options(run).task)
+    options = tasks.run_options(run)
+    task = tasks.get(options.task)
     rows = parquet.read(SPLITS / f"{SPLIT}.parquet")
     model = loading.load_model(task.auto_class, MODELS / run)
-    predictions = inference.predictions(task, model, loading.load_tokenizer(MODELS / run), rows)
+    predictions = inference.predictions(task, model, loading.load_tokenizer(MODELS / run), rows, options.precision)
     report = json.loads((MODELS / run / "training.json").read_text(encoding="utf-8"))
     protocol = blocks.load("split.protocol", str)
     report |= {"split": SPLIT, "protocol": protocol} | task.score(predictions, rows)

@@ -31,7 +31,7 @@ def repeat(run: str) -> None:
     for seed in blocks.load("repeat.seeds", on_demand.Seeds):
         settings = options.model_copy(update={"seed": seed})
         trained = runs.train(f"{run}-{seed}", task, base, SPLITS, settings, tokenizer)
-        predictions = inference.predictions(task, trained.model, tokenizer, rows)
+        predictions = inference.predictions(task, trained.model, tokenizer, rows, options.precision)
         scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
         pairs = zip(rows, predictions, strict=True)
         wrong = sorted(row["id"] for row, prediction in pairs if not task.is_right(prediction, row))

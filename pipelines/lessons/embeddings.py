@@ -175,7 +175,7 @@ def _pooled(model: Any, tokenizer: Any, texts: list[str], places: list[list[int]
     features = loading.tokenize(tokenizer, texts, loading.max_positions(model))
     model.config.output_hidden_states = True
     results: list[Any] = [None] * len(texts)
-    for batch, output in inference.batches(model, features):
+    for batch, output in inference.batches(model, features, "fp32"):
         layers = torch.stack(output.hidden_states).double().cpu()
         for row, n in enumerate(batch):
             chosen = range(inference.length(features[n])) if places[n] is None else places[n]

@@ -153,7 +153,7 @@ def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str,
                 right, ids[place] = ids[place], tokenizer.mask_token_id
                 features.append(feature | {"input_ids": ids, "place": place, "right": right})
     surprise = 0.0
-    for batch, output in inference.batches(model.base_model, features):
+    for batch, output in inference.batches(model.base_model, features, "fp32"):
         places = torch.tensor([features[n]["place"] for n in batch])
         right = torch.tensor([features[n]["right"] for n in batch])
         logits = model.cls(output.last_hidden_state[torch.arange(len(batch)), places]).float().cpu()

@@ -13,6 +13,7 @@ from pipelines.models.precision import computed, on_gpu
 from pipelines.models.task import Task
 
 BATCH = 64  # features
+FEW = 16  # features, fewer are not worth the conversion of the weights to bf16
 INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
 
 
@@ -78,7 +79,10 @@ def batches(
 ) -> Iterator[tuple[list[int], Any]]:
     """Run `model` over batches of like length; yield the positions of their features and the output."""
     device = "cuda" if on_gpu() else "cpu"
-    model.to(device).eval()
+    if model.training or model.device.type != device:  # it takes a while to look through a model
+        model.to(device).eval()
+    if precision == "auto" and len(features) < FEW:
+        precision = "fp32"
     order = by_length(features)
     with computed(model, precision):
         for start in range(0, len(order), BATCH):

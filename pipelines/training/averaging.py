@@ -30,9 +30,9 @@ class WeightAverage(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         decay = min(self.decay, (1 + state.global_step) / (10 + state.global_step))
+        weights = _trained(model)
         with torch.no_grad():
-            for name, weight in _trained(model).items():
-                self.average[name].lerp_(weight, 1 - decay)
+            torch._foreach_lerp_([self.average[name] for name in weights], list(weights.values()), 1 - decay)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if not control.should_save:

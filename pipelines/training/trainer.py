@@ -22,7 +22,7 @@ from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.models.inference import BATCH, by_length, collate, length, unpad
 from pipelines.models.options import Run
-from pipelines.models.precision import computed, on_gpu
+from pipelines.models.precision import chosen, computed, on_gpu
 from pipelines.models.task import Task
 from pipelines.training import checkpoints as unfinished
 from pipelines.training.averaging import WeightAverage
@@ -103,6 +103,7 @@ def train(
     facts = {
         "best_epoch": round(best["epoch"]),
         "trained_weights": trained_weights,
+        "precision": chosen(options.precision),
         "weights": sum(p.numel() for p in model.parameters()),
         "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
     }
@@ -148,7 +149,9 @@ def _trainer(
         trainer.add_callback(WeightAverage(options.ema))
     trainer.add_callback(monitor)
     trainer.remove_callback(ProgressCallback if sys.stderr.isatty() else PrinterCallback)
-    trainer.add_callback(_Progress() if sys.stderr.isatty() else _Lines(checkpoints.name.partition(".")[0]))
+    trainer.add_callback(
+        _Progress() if sys.stderr.isatty() else _Lines(checkpoints.name.partition(".")[0] or task.name)
+    )
     return trainer
 
 
