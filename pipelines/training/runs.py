@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.core import files
 from pipelines.data import parquet
 from pipelines.models.options import Card, Run
+from pipelines.models.precision import chosen
 from pipelines.models.task import Task
 from pipelines.training import checkpoints, monitor, trainer
 from pipelines.training.model_card import model_card
@@ -38,7 +39,7 @@ def train(name: str, task: Task, base: Path, splits: Path, options: Run, tokeniz
     inputs = [path for path in base.iterdir() if path.is_file() and path.suffix != ".md"]
     unfinished = checkpoints.keyed(
         name,
-        [options.model_dump_json()],
+        [options.model_dump_json(), chosen(options.precision)],
         [*inputs, *splits.glob("*.parquet")],
         [__name__, task.build.__module__],
     )

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +13,6 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments, set_seed
-from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from pipelines.core.errors import InputError
@@ -25,6 +22,7 @@ from pipelines.models.options import Run
 from pipelines.models.precision import chosen, computed, on_gpu
 from pipelines.models.task import Task
 from pipelines.training import checkpoints as unfinished
+from pipelines.training import progress
 from pipelines.training.averaging import WeightAverage
 from pipelines.training.dropout import fast_dropout
 from pipelines.training.embeddings import rows_in_use
@@ -32,7 +30,6 @@ from pipelines.training.frozen import outputs_kept
 from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
-SECONDS_PER_LINE = 10  # of a log
 GONE = "the best checkpoint is gone, so there is no model to keep; train again, and let nothing else write there"
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
@@ -148,10 +145,7 @@ def _trainer(
     if options.ema:
         trainer.add_callback(WeightAverage(options.ema))
     trainer.add_callback(monitor)
-    trainer.remove_callback(ProgressCallback if sys.stderr.isatty() else PrinterCallback)
-    trainer.add_callback(
-        _Progress() if sys.stderr.isatty() else _Lines(checkpoints.name.partition(".")[0] or task.name)
-    )
+    progress.show(trainer, checkpoints.name.partition(".")[0] or task.name)
     return trainer
 
 
@@ -203,49 +197,8 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         remove_unused_columns=False,
         label_names=list(task.labels),
         report_to=[],
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=not progress.watched(),
     )
-
-
-class _Progress(ProgressCallback):
-    """The bar of Trainer, with the last figures beside it; Trainer's own prints them to stdout."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        shown = {
-            name: value
-            for name, value in (logs or {}).items()
-            if name in ("loss", f"eval_{args.metric_for_best_model}")
-        }
-        if self.training_bar is not None and shown:
-            self.training_bar.set_postfix(shown)
-
-
-class _Lines(TrainerCallback):
-    """Where no person looks on, in a log: a line every ten seconds or so."""
-
-    def __init__(self, run: str) -> None:
-        self.run, self.loss = run, None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.started = self.told = time.monotonic()
-        self.first = state.global_step
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        self.loss = (logs or {}).get("loss", self.loss)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        now = time.monotonic()
-        if now - self.told < SECONDS_PER_LINE:
-            return
-        self.told = now
-        left = (state.max_steps - state.global_step) * (now - self.started) / (state.global_step - self.first)
-        loss = "" if self.loss is None else f", loss {self.loss:.4f}"
-        print(
-            f"{self.run}: step {state.global_step} of {state.max_steps}, epoch {state.epoch:.1f}{loss}, "
-            f"about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
 
 
 class _Trainer(Trainer):
