@@ -2,9 +2,10 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
+AT_ONCE := --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test test-elsewhere lint compare clean
+.PHONY: help setup run repro test test-elsewhere lint compare benchmark clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,11 +28,11 @@ run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS 
 repro: setup  ## dvc repro
 	dvc repro
 
-test: setup  ## run all tests
-	python -m pytest
+test: setup  ## run all tests, one a core
+	OMP_NUM_THREADS=1 python -m pytest $(AT_ONCE)
 
 test-elsewhere: setup  ## the tests without stages once more, as another machine would compute: one thread, AVX2 alone
-	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python -m pytest tests/pipelines
+	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python -m pytest $(AT_ONCE) tests/pipelines
 
 lint: setup  ## check style and format
 	ruff check .
@@ -39,6 +40,9 @@ lint: setup  ## check style and format
 
 compare: setup  ## experiments side by side: the headlines, and the params that differ
 	@COLUMNS=$${COLUMNS:-160} dvc exp show --only-changed --no-pager --drop '(data|metrics|pipelines|stages)/.*'
+
+benchmark: setup  ## measure beside plain transformers, half an hour and more; see benchmarks/README.md
+	python -m benchmarks
 
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
 	@rm -rf "$${SNIPS_CHECKPOINTS:-.checkpoints}" && echo "unfinished training is gone: $${SNIPS_CHECKPOINTS:-.checkpoints}"

@@ -1,6 +1,7 @@
 """Prediction of new texts, ours beside `transformers.pipeline`, one by one and many at once."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.data import parquet
@@ -8,43 +9,45 @@ from pipelines.models import inference, loading
 from pipelines.models import task as tasks
 
 MODELS = Path("data/models")
-SPLITS = Path("data/splits")
+TEST = Path("data/splits/test.parquet")
 PIPELINES = {
-    "intent-full": ("text-classification", {}),
-    "slots-full": ("token-classification", {"aggregation_strategy": "first"}),
+    "intent": ("text-classification", {}),
+    "slots": ("token-classification", {"aggregation_strategy": "first"}),
 }
-BATCH = 64
+BATCH = 64  # texts that a pipeline takes at once
+ALONE = 200  # texts that are asked one by one
 
 
-def ours(run: str, texts: int, single: bool) -> dict[str, float]:
-    """Texts of test a second by `inference.predictions`, the model loaded, its first call not counted."""
+def ours(run: str) -> dict[str, float]:
+    """Texts of test a second by `inference.predictions`, the model loaded: `single` and `bulk`."""
     task = tasks.get(tasks.run_options(run).task)
     model, tokenizer = loading.load_model(task.auto_class, MODELS / run), loading.load_tokenizer(MODELS / run)
-    rows = [{"text": text} for text in _texts(texts)]
-    groups = [[row] for row in rows] if single else [rows]
-    inference.predictions(task, model, tokenizer, rows[:1])
-    start = time.perf_counter()
-    for group in groups:
-        inference.predictions(task, model, tokenizer, group)
-    return {"per_second": len(rows) / (time.perf_counter() - start)}
+
+    def ask(texts: list[str]) -> None:
+        inference.predictions(task, model, tokenizer, [{"text": text} for text in texts])
+
+    return _rates(ask, lambda text: ask([text]))
 
 
-def plain(run: str, texts: int, single: bool) -> dict[str, float]:
-    """The same by `transformers.pipeline`, in batches of `BATCH` where they are not asked one by one."""
+def plain(run: str) -> dict[str, float]:
+    """The same by `transformers.pipeline`, which is given `BATCH` texts at once where it is given many."""
     from transformers import pipeline
 
-    name, options = PIPELINES[run]
-    ask = pipeline(name, str(MODELS / run), device=-1, **options)
-    found = _texts(texts)
-    ask(found[0])
+    name, options = PIPELINES[tasks.run_options(run).task]
+    asked = pipeline(name, str(MODELS / run), device=-1, **options)
+    return _rates(lambda texts: asked(texts, batch_size=BATCH), asked)
+
+
+def _rates(many: Callable[[list[str]], object], one: Callable[[str], object]) -> dict[str, float]:
+    """Texts a second after a first call of each, which is not counted."""
+    texts = [row["text"] for row in parquet.read(TEST)]
+    alone = texts[:ALONE]
+    one(texts[0])
     start = time.perf_counter()
-    if single:
-        for text in found:
-            ask(text)
-    else:
-        ask(found, batch_size=BATCH)
-    return {"per_second": len(found) / (time.perf_counter() - start)}
-
-
-def _texts(count: int) -> list[str]:
-    return [row["text"] for row in parquet.read(SPLITS / "test.parquet")][:count]
+    for text in alone:
+        one(text)
+    between = time.perf_counter()
+    many(texts[:BATCH])
+    again = time.perf_counter()
+    many(texts)
+    return {"single": len(alone) / (between - start), "bulk": len(texts) / (time.perf_counter() - again)}

@@ -1,7 +1,9 @@
 """Generation by each strategy, ours beside `model.generate` as it is, texts a second."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipelines.core import blocks
 from pipelines.decoder import language_model, sampling
@@ -9,59 +11,62 @@ from pipelines.decoder.options import Generate
 from pipelines.models import loading
 
 MODEL = Path("data/models/decoder")
-# what a person passes to `generate`; `max_new_tokens` and the sample size are the same
-PLAIN = {
+# what a person passes to `generate`, beside the sample size and the length
+PLAIN: dict[str, Callable[[float], dict[str, Any]]] = {
     "greedy": lambda value: {"do_sample": False},
     "beam": lambda value: {"do_sample": False, "num_beams": int(value), "num_return_sequences": int(value)},
-    **{
-        name: lambda value, name=name: {"do_sample": True, f"{name}": value}
-        for name in ("temperature", "top_k", "top_p", "min_p")
-    },
-    "typical": lambda value: {"do_sample": True, "typical_p": value},
+    "temperature": lambda value: {"do_sample": True, "top_k": 0, "temperature": value},
+    "top_k": lambda value: {"do_sample": True, "top_k": int(value)},
+    "top_p": lambda value: {"do_sample": True, "top_k": 0, "top_p": value},
+    "typical": lambda value: {"do_sample": True, "top_k": 0, "typical_p": value},
+    "min_p": lambda value: {"do_sample": True, "top_k": 0, "min_p": value},
 }
 
 
-def ours(strategy: str, n: int) -> dict[str, float]:
-    """`n` texts of each intent by `sampling.generate`."""
+def ours(n: int) -> dict[str, float]:
+    """`n` texts of each intent by `sampling.generate`; strategy -> texts a second."""
     model, tokenizer, options = _parts()
-    value = options.strategies.listed()[strategy]
-    intents = language_model.intents(tokenizer)
-    sampling.generate(model, tokenizer, intents[0], strategy, value, n, options.seed, options.max_new_tokens)
-    start = time.perf_counter()
-    for intent in intents:
+
+    def write(strategy: str, value: float, intent: str) -> None:
         sampling.generate(model, tokenizer, intent, strategy, value, n, options.seed, options.max_new_tokens)
-    return {"per_second": n * len(intents) / (time.perf_counter() - start)}
+
+    return _rates(write, n, tokenizer, options)
 
 
-def plain(strategy: str, n: int) -> dict[str, float]:
-    """The same number of texts by `model.generate`, `n` rows at once."""
+def plain(n: int) -> dict[str, float]:
+    """The same number of texts by `model.generate`, `n` rows at once; strategy -> texts a second."""
     import torch
 
     model, tokenizer, options = _parts()
-    value = options.strategies.listed()[strategy]
-    settings = {"top_k": 0} | PLAIN[strategy](value) if strategy not in ("greedy", "beam") else PLAIN[strategy](value)
-    rows = 1 if strategy == "beam" else n
 
-    def write(intent: str) -> None:
+    def write(strategy: str, value: float, intent: str) -> None:
+        rows = 1 if strategy == "beam" else n
         begin = torch.tensor([[tokenizer.convert_tokens_to_ids(language_model.control(intent))]] * rows)
-        model.generate(
+        written = model.generate(
             begin,
             attention_mask=torch.ones_like(begin),
             max_new_tokens=options.max_new_tokens,
             pad_token_id=tokenizer.eos_token_id,
             eos_token_id=tokenizer.eos_token_id,
-            **settings,
+            **PLAIN[strategy](value),
         )
+        tokenizer.batch_decode(written, skip_special_tokens=True)
 
-    torch.manual_seed(options.seed)
+    return _rates(write, n, tokenizer, options)
+
+
+def _rates(write: Callable[[str, float, str], None], n: int, tokenizer: Any, options: Generate) -> dict[str, float]:
     intents = language_model.intents(tokenizer)
-    write(intents[0])
-    start = time.perf_counter()
-    for intent in intents:
-        write(intent)
-    return {"per_second": n * len(intents) / (time.perf_counter() - start)}
+    found = {}
+    for strategy, value in options.strategies.listed().items():
+        write(strategy, value, intents[0])  # not counted
+        start = time.perf_counter()
+        for intent in intents:
+            write(strategy, value, intent)
+        found[strategy] = n * len(intents) / (time.perf_counter() - start)
+    return found
 
 
-def _parts():
+def _parts() -> tuple[Any, Any, Generate]:
     options = blocks.load("generate", Generate)
     return loading.load_model(language_model.TASK.auto_class, MODEL).eval(), loading.load_tokenizer(MODEL), options

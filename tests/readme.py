@@ -105,7 +105,8 @@ def learned() -> str:
     """What each lesson asks, and what it found."""
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
     for name in yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["lessons"]:
-        lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {FOUND[name](_metrics(f'lessons/{name}'))} |")
+        found = FOUND[name](_metrics(f"lessons/{name}")) if name in FOUND else ""
+        lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {found} |")
     return "\n".join(lines)
 
 

@@ -1,0 +1,53 @@
+"""Measure this project beside plain transformers: `python -m benchmarks [section …]`, or `make benchmark` for all.
+
+Run it where the pipeline has run, and on a machine that does nothing else. Each section replaces its rows in
+results.json and its table in README.md; a ratio above 1 says that ours is faster.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.sections import SECTIONS
+from benchmarks.table import tables
+from benchmarks.turns import TIMES
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+README = HERE / "README.md"
+
+
+def main(names: list[str]) -> None:
+    """Measure the sections that are named, or all but `snips`, which is for a run that has not been made."""
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"error: {unknown[0]}: no such section; there are: {', '.join(SECTIONS)}")
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"ratios": {}, "rows": {}}
+    results["machine"] = machine.facts()
+    for name in names or [name for name in SECTIONS if name != "snips"]:
+        print(f"{name}: {SECTIONS[name].__doc__} ({TIMES} turns)", flush=True)
+        results["rows"][name] = SECTIONS[name](results["ratios"], results["machine"])
+        _keep(results)
+    for name, value in sorted(results["ratios"].items()):
+        print(f"{name:20} {value:.2f}")
+
+
+def _keep(results: dict[str, Any]) -> None:
+    """Write results.json, and its tables into README.md."""
+    RESULTS.write_text(json.dumps(_rounded(results), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    filled = f"<!-- results -->\n{tables(_rounded(results))}\n<!-- /results -->"
+    page = re.sub(r"<!-- results -->.*<!-- /results -->", lambda _: filled, README.read_text("utf-8"), flags=re.S)
+    README.write_text(page, encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

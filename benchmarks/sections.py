@@ -1,0 +1,134 @@
+"""What is measured: each section gives rows of figures, and ratios by the names that stand in results.json."""
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import yaml
+
+from benchmarks import start
+from benchmarks.turns import in_turns, measure
+
+BEFORE = "c949071"  # the commit that whole runs are set beside
+# run -> utterances of train; qa asks some four questions an utterance
+TRAINED = {"intent-full": 1600, "slots-full": 1600, "joint-full": 1600, "qa-full": 400}
+WRITTEN = 6400  # utterances that the decoder is tuned on
+HEAD = "intent-head"
+COPIES = (1, 2, 4, 8)
+Rows = dict[str, dict[str, float]]
+
+
+def training(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Full fine-tuning of each task, one pass: utterances a second."""
+    rows: Rows = {}
+    for run, utterances in TRAINED.items():
+        arguments = {"run": run, "utterances": utterances}
+        found = in_turns({"ours": ("fine_tuning.ours", arguments), "plain": ("fine_tuning.plain", arguments)})
+        rows[run] = _beside(found)
+    shares = []
+    for run in ("intent-full", "slots-full"):
+        cost = measure("fine_tuning.multiply_adds", run=run, utterances=TRAINED[run])
+        gflops = rows[run]["ours"] * cost["mflop"] / 1e3
+        rows[run] |= {"gflops": gflops, "tokens": cost["tokens"]}
+        shares.append(gflops)
+    ratios["full_vs_trainer"] = mean(rows[run]["ratio"] for run in ("intent-full", "slots-full"))
+    ratios["share_of_peak"] = mean(shares) / machine["peak_gflops_fp32"]
+    ratios["share_of_peak_bf16"] = mean(shares) / machine["peak_gflops_bf16"]
+    return rows
+
+
+def head(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Only the new layer, until plain `Trainer` on a frozen encoder has our accuracy on validation: seconds."""
+    options = _options(HEAD)
+    arguments = {"run": HEAD, "utterances": TRAINED["intent-full"]}
+    ours = in_turns({"ours": ("fine_tuning.ours", arguments | {"epochs": options["epochs"], "validated": True})})[
+        "ours"
+    ]
+    same = {"epochs": options["epochs"], "learning_rate": options["learning_rate"], "frozen": True}
+    plain = in_turns({"plain": ("fine_tuning.plain", arguments | same | {"reach": ours["best"]})})["plain"]
+    ratios["head_vs_trainer"] = plain["seconds"] / ours["seconds"]
+    row = {"ours": ours["seconds"], "plain": plain["seconds"], "ratio": ratios["head_vs_trainer"]}
+    return {HEAD: row | {"accuracy": ours["best"], "plain_accuracy": plain["best"], "plain_epochs": plain["epochs"]}}
+
+
+def gpt2(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """GPT-2 tuned for one pass, utterances a second; and generation by each strategy, texts a second."""
+    size = {"batch_size": _section("tune_decoder")["batch_size"]}
+    arguments = {"run": "decoder", "utterances": WRITTEN}
+    tuned = in_turns({"ours": ("fine_tuning.ours", arguments), "plain": ("fine_tuning.plain", arguments | size)})
+    n = {"n": _section("generate")["n"]}
+    written = in_turns({"ours": ("writing.ours", n), "plain": ("writing.plain", n)})
+    rows = {"tune_decoder": _beside(tuned)}
+    for strategy in written["ours"]:
+        rows[strategy] = _row(written["ours"][strategy], written["plain"][strategy])
+    ratios["gpt2_vs_trainer"] = rows["tune_decoder"]["ratio"]
+    return rows
+
+
+def prediction(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Texts a second, one by one and 700 at once."""
+    rows: Rows = {}
+    for run in ("intent-full", "slots-full"):
+        found = in_turns({side: (f"prediction.{side}", {"run": run}) for side in ("ours", "plain")})
+        for way in ("single", "bulk"):
+            rows[f"{run}, {way}"] = _row(found["ours"][way], found["plain"][way])
+    for way in ("single", "bulk"):
+        ratios[f"predict_{way}"] = mean(row["ratio"] for name, row in rows.items() if name.endswith(way))
+    return rows
+
+
+def startup(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Seconds of a command that has nothing to compute."""
+    found = in_turns({name: ("start.seconds", {"name": name}) for name in start.commands()})
+    return {name: {"ours": figures["seconds"]} for name, figures in found.items()}
+
+
+def growth(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Seconds and peak memory by size of the data: training once through, `download`, `convert` and `split`."""
+    rows: Rows = {}
+    for run, utterances in (("intent-full", TRAINED["intent-full"]), (HEAD, 10**9)):
+        for copies in COPIES:
+            found = measure("fine_tuning.ours", run=run, utterances=utterances, copies=copies)
+            rows[f"{run}, {copies} x"] = {"ours": found["seconds"], "peak_mib": found["peak_mib"]}
+            print(f"  {run}, {copies} x: {found}", flush=True)
+    for copies in (1, 10, 100):
+        found = measure("growth.prepare", copies=copies)
+        for stage in ("convert", "split"):
+            rows[f"{stage}, {copies} x"] = {"ours": found[f"{stage}_seconds"], "peak_mib": found["peak_mib"]}
+    ratios["memory_8x"] = rows[f"{HEAD}, 8 x"]["peak_mib"] / rows[f"{HEAD}, 1 x"]["peak_mib"]
+    return rows
+
+
+def whole(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Seconds of `dvc repro` of the sample, by stage, here (ours) and at the commit it is set beside (plain)."""
+    ours, before = measure("whole.sample", commit="HEAD"), measure("whole.sample", commit=BEFORE)
+    ratios["sample_run"] = ours["total"] / before["total"]
+    names = list(before) + [name for name in ours if name not in before]
+    return {name: {"ours": ours.get(name, 0.0), "plain": before.get(name, 0.0)} for name in names}
+
+
+def snips(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Seconds of `dvc repro` in this folder, by stage; only those that were not up to date are here."""
+    return {name: {"ours": value} for name, value in measure("whole.repro").items()}
+
+
+SECTIONS: dict[str, Callable[[dict[str, float], dict[str, Any]], Rows]] = {
+    section.__name__: section for section in (training, head, gpt2, prediction, startup, growth, whole, snips)
+}
+
+
+def _beside(found: dict[str, dict[str, float]]) -> dict[str, float]:
+    return _row(found["ours"]["per_second"], found["plain"]["per_second"])
+
+
+def _row(ours: float, plain: float) -> dict[str, float]:
+    return {"ours": ours, "plain": plain, "ratio": ours / plain}
+
+
+def _section(name: str) -> dict[str, Any]:
+    return yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))[name]
+
+
+def _options(run: str) -> dict[str, Any]:
+    return _section("finetune")[run]

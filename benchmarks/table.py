@@ -1,0 +1,34 @@
+"""The results as Markdown."""
+
+from typing import Any
+
+from benchmarks.sections import SECTIONS
+
+
+def tables(results: dict[str, Any]) -> str:
+    """The results as Markdown: machine, ratios, and a table a section."""
+    machine = results["machine"]
+    lines = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in machine.items()]
+    parts = ["\n".join(["| machine | |", "| --- | ---: |", *lines])]
+    lines = [f"| `{name}` | {value:.2f} |" for name, value in sorted(results["ratios"].items())]
+    parts.append("\n".join(["| ratio | |", "| --- | ---: |", *lines]))
+    for name, section in SECTIONS.items():
+        rows = results["rows"].get(name)
+        if not rows:
+            continue
+        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+        head = f"| | {' | '.join(column.replace('_', ' ') for column in columns)} |"
+        body = [f"| {key} | {' | '.join(_cell(row.get(column)) for column in columns)} |" for key, row in rows.items()]
+        table = "\n".join([head, "| --- |" + " ---: |" * len(columns), *body])
+        parts.append(f"**{name}**: {section.__doc__}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return (
+        f"{value:,.{1 if value < 1000 else 0}f}"
+        if isinstance(value, float) and value >= 10
+        else (f"{value:.2f}" if isinstance(value, float) else str(value))
+    )

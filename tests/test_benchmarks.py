@@ -1,0 +1,50 @@
+"""The benchmarks' own promises: turns in processes of their own, and a page that shows results.json as it is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import turns
+from benchmarks.table import tables
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "benchmarks/results.json"
+
+
+def test_the_page_shows_what_was_measured():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert tables(results) in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    for row in (row for rows in results["rows"].values() for row in rows.values() if "ratio" in row):
+        assert row["ratio"] == pytest.approx(max(row["ours"] / row["plain"], row["plain"] / row["ours"]), rel=0.01) or (
+            row["ratio"] == pytest.approx(row["ours"] / row["plain"], rel=0.01)
+        )
+
+
+def test_cases_take_turns_and_the_median_counts(monkeypatch):
+    asked, values = [], iter([1.0, 10.0, 9.0, 30.0, 2.0, 20.0])
+
+    def measure(function, **arguments):
+        asked.append(function)
+        return {"seconds": next(values)}
+
+    monkeypatch.setattr(turns, "measure", measure)
+    found = turns.in_turns({"ours": ("a", {}), "plain": ("b", {})}, times=3)
+    assert asked == ["a", "b"] * 3
+    assert found == {"ours": {"seconds": 2.0}, "plain": {"seconds": 20.0}}
+
+
+def test_a_measurement_that_fails_is_no_figure(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(RuntimeError, match=r"start.seconds .*KeyError"):
+        turns.measure("start.seconds", name="no such command")
+
+
+def test_a_section_that_is_not_there_is_one_line():
+    command = [sys.executable, "-m", "benchmarks", "nothing"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: nothing: no such section; there are: training, ")
+    assert Path(RESULTS).is_file()
