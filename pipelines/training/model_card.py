@@ -22,7 +22,7 @@ language: [en]
 | --- | --- |
 | trained weights | {trained_weights:,} of {weights:,} |
 | best epoch | {best_epoch} of {epochs} |
-| matrix products in | {precision} |
+| matrix products in | {computed_in} |
 {validation}
 
 Figures above are of the validation partition{where}.
@@ -53,7 +53,7 @@ def model_card(run: str, source: str, base: str, adapted: bool, card: Card, opti
         weights=facts["weights"],
         best_epoch=facts["best_epoch"],
         epochs=options.epochs,
-        precision=facts["precision"],
+        computed_in=facts["computed_in"],
         validation="\n".join(f"| validation {name} | {value:.4f} |" for name, value in facts["validation"].items()),
         where=card.where.format(run=run),
         auto_class=card.auto_class,

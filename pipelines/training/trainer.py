@@ -100,7 +100,7 @@ def train(
     facts = {
         "best_epoch": round(best["epoch"]),
         "trained_weights": trained_weights,
-        "precision": chosen(options.precision),
+        "computed_in": chosen(options.precision),
         "weights": sum(p.numel() for p in model.parameters()),
         "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
     }
