@@ -33,14 +33,15 @@ def stage_table() -> str:
 
 
 def results() -> str:
-    """Each run's headline on test: over seeds where several were measured, the one seed elsewhere."""
+    """Each run's headline on test: over seeds where several were measured alike (`peers` says which were not)."""
     runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
     headlines = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))
     lines = ["| run | metric | test | seeds | trained weights |", "| --- | --- | ---: | ---: | ---: |"]
+    older = {note.partition(":")[0] for note in _metrics("peers")["notes"]}
     for run in runs:
         ((metric, value),) = headlines[run].items()
         repeated = ROOT / f"metrics/on_demand/repeat-{run}.json"
-        seeds = _metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() else []
+        seeds = _metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() and run not in older else []
         weights = f"{_metrics(run)['trained_weights']:,}"
         lines.append(f"| {run} | {metric} | {_over([value, *(seed[metric] for seed in seeds)])} | {weights} |")
     pair = _metrics("peers")["ours"]["pair"]["frame"]
