@@ -37,7 +37,7 @@ def main(names: list[str]) -> None:
 
 def _keep(results: dict[str, Any]) -> None:
     """Write results.json, and its tables into README.md."""
-    RESULTS.write_text(json.dumps(_rounded(results), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n", encoding="utf-8")
     filled = f"<!-- results -->\n{tables(_rounded(results))}\n<!-- /results -->"
     page = re.sub(r"<!-- results -->.*<!-- /results -->", lambda _: filled, README.read_text("utf-8"), flags=re.S)
     README.write_text(page, encoding="utf-8")
