@@ -19,6 +19,10 @@ setup: .venv/installed  ## make .venv, install the pinned requirements and the c
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+.venv/tests-installed: .venv/installed tests/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
 run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS cannot be had
 	@if python -m stages.download --check; then dvc repro; else dvc exp run -S data.source=sample; fi
 	@cat data/report/summary.md
@@ -28,10 +32,10 @@ run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS 
 repro: setup  ## dvc repro
 	dvc repro
 
-test: setup  ## run all tests, one a core
+test: .venv/tests-installed  ## run all tests, one a core
 	OMP_NUM_THREADS=1 python -m pytest $(AT_ONCE)
 
-test-elsewhere: setup  ## the tests without stages once more, as another machine would compute: one thread, AVX2 alone
+test-elsewhere: .venv/tests-installed  ## the tests without stages once more, as another machine would compute: one thread, AVX2 alone
 	OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python -m pytest $(AT_ONCE) tests/pipelines
 
 lint: setup  ## check style and format

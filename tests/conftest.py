@@ -126,3 +126,35 @@ def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str)
     assert len(lines) == 1, result.stderr
     for part in parts:
         assert part in lines[0]
+
+
+def make_repository() -> None:
+    """Make the working folder a git repository with DVC, as a clone of this project is."""
+    for name, value in (("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.org")):
+        os.environ[name] = os.environ[name.replace("AUTHOR", "COMMITTER")] = value
+    subprocess.run(["git", "init", "-q"], check=True)
+    dvc("init", "-q")
+    dvc("config", "core.analytics", "false")
+    Path(".gitignore").write_text("__pycache__/\n/.checkpoints/\n/data/monitor/\n")
+    commit()
+
+
+def dvc(*arguments: str, ok: bool = True, cwd: Path | None = None) -> str:
+    """What a DVC command prints, in the working folder or in `cwd`."""
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
+    result = subprocess.run(
+        ["dvc", *arguments], capture_output=True, text=True, env=environment, timeout=600, check=False, cwd=cwd
+    )
+    assert not ok or result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def ran(output: str) -> list[str]:
+    """The stages that a `dvc repro` or `dvc exp run` really ran."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
+
+
+def commit() -> None:
+    """Commit all of the working folder to git."""
+    subprocess.run(["git", "add", "-A"], check=True)
+    subprocess.run(["git", "commit", "-qm", "next"], check=True)

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from pipelines.models import task as tasks
-from tests.conftest import ROOT, edit_params
+from tests.conftest import ROOT, commit, dvc, edit_params, make_repository, ran
 from tests.graph import covers, modules, params_read, stage_runs, under
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
@@ -87,25 +86,6 @@ def test_artifacts_are_outputs_of_runs():
         assert name in (*RUNS, "adapted-encoder", "decoder")
 
 
-def dvc(*arguments: str, ok: bool = True) -> str:
-    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "COLUMNS": "200"}
-    result = subprocess.run(
-        ["dvc", *arguments], capture_output=True, text=True, env=environment, timeout=600, check=False
-    )
-    assert not ok or result.returncode == 0, result.stdout + result.stderr
-    return result.stdout + result.stderr
-
-
-def ran(output: str) -> list[str]:
-    """The stages that a `dvc repro` or `dvc exp run` really ran."""
-    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
-
-
-def commit() -> None:
-    subprocess.run(["git", "add", "-A"], check=True)
-    subprocess.run(["git", "commit", "-qm", "next"], check=True)
-
-
 KEPT = ["intent-full", "slots-full", "slots-head", "qa-full", "joint-full"]  # the others take the same way
 LEARNED = {"tokenization", "monitor", "embeddings"}
 
@@ -121,13 +101,7 @@ def repository(project):
     lesson = pipeline["stages"]["lesson"]
     lesson["foreach"] = {name: lesson["foreach"][name] for name in lesson["foreach"] if name in LEARNED}
     Path("dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
-    for name, value in (("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.org")):
-        os.environ[name] = os.environ[name.replace("AUTHOR", "COMMITTER")] = value
-    subprocess.run(["git", "init", "-q"], check=True)
-    dvc("init", "-q")
-    dvc("config", "core.analytics", "false")
-    Path(".gitignore").write_text("__pycache__/\n/.checkpoints/\n/data/monitor/\n")
-    commit()
+    make_repository()
     return project
 
 
@@ -139,6 +113,16 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
     assert set(ran(output)) == {*runs, *written, *others, *(f"lesson@{name}" for name in LEARNED)}
     assert "Absent, as params.yaml has no such run: intent-head, qa-head." in Path("data/report/summary.md").read_text()
     commit()
+
+    # for others: to a remote, and from there to another clone, which makes nothing anew
+    dvc("remote", "add", "-d", "store", "../store")
+    commit()
+    dvc("push")
+    clone = repository.parent / "another clone"
+    subprocess.run(["git", "clone", "-q", ".", clone], check=True)
+    dvc("remote", "modify", "--local", "store", "url", str(repository.parent / "store"), cwd=clone)
+    dvc("pull", cwd=clone)
+    assert ran(dvc("repro", cwd=clone)) == []
 
     Path("pipelines/core/__pycache__").mkdir(exist_ok=True)
     Path("pipelines/core/__pycache__/errors.pyc").write_bytes(b"bytecode comes and goes")

@@ -1,0 +1,51 @@
+"""Sharing outputs through S3, against a server of moto's on the loopback address."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import commit, dvc, make_repository, ran
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """URL and endpoint of an empty bucket."""
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="outputs")
+    yield "s3://outputs/snips", endpoint
+    server.stop()
+
+
+def test_outputs_go_to_s3_and_come_back(project, bucket):
+    url, endpoint = bucket
+    make_repository()
+    stages = ("split", "fetch_encoder")
+    made = ran(dvc("repro", *stages))
+    assert made == ["download", "convert", "split", "fetch_encoder"]
+    dvc("remote", "add", "-d", "store", url)
+    dvc("remote", "modify", "store", "endpointurl", endpoint)
+    commit()
+    dvc("push", *stages, "--with-deps")
+    clone = project.parent / "another clone"
+    subprocess.run(["git", "clone", "-q", ".", clone], check=True)
+    dvc("pull", *stages, "--with-deps", cwd=clone)
+    assert ran(dvc("repro", *stages, cwd=clone)) == []
+    same = "data/models/base-encoder/model.safetensors"
+    assert (clone / same).read_bytes() == Path(same).read_bytes()
+
+    # what is lost here is taken from there, and not made again
+    shutil.rmtree(".dvc/cache")
+    shutil.rmtree("data/splits")
+    dvc("pull", *stages, "--with-deps")
+    assert ran(dvc("repro", *stages)) == []
