@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.sections import SECTIONS
+from benchmarks.sections import SECTIONS, snips_run
 from benchmarks.table import tables
 from benchmarks.turns import TIMES
 
@@ -30,6 +30,8 @@ def main(names: list[str]) -> None:
     for name in names or [name for name in SECTIONS if name != "snips"]:
         print(f"{name}: {SECTIONS[name].__doc__} ({TIMES} turns)", flush=True)
         results["rows"][name] = SECTIONS[name](results["ratios"], results["machine"])
+        if share := snips_run(results["rows"]):
+            results["ratios"]["snips_run"] = share
         _keep(results)
     for name, value in sorted(results["ratios"].items()):
         print(f"{name:20} {value:.2f}")

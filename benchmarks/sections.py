@@ -14,6 +14,17 @@ BEFORE = "c949071"  # the commit that whole runs are set beside
 TRAINED = {"intent-full": 1600, "slots-full": 1600}  # run -> utterances of train
 OTHERS = {"joint-full": 1600, "qa-full": 400}  # qa asks some four questions an utterance
 WRITTEN = 6400  # utterances that the decoder is tuned on
+PASSES = {
+    "adapted-encoder": 3200,
+    "intent-full": 3200,
+    "slots-full": 3200,
+    "joint-full": 3200,
+    "qa-full": 800,
+    "intent-head": 3200,
+    "slots-head": 3200,
+    "qa-head": 800,
+    "decoder": 6400,
+}
 HEAD = "intent-head"
 COPIES = (1, 2, 4, 8)
 Rows = dict[str, dict[str, float]]
@@ -107,14 +118,58 @@ def whole(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
     return {name: {"ours": ours.get(name, 0.0), "plain": before.get(name, 0.0)} for name in names}
 
 
+def step(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Where the seconds of one pass go, validation and saving among them: here (ours), and as it was (before)."""
+    found = in_turns(_passes("intent-full", 3200))
+    parts = sorted(found["before"], key=found["before"].get, reverse=True)
+    return {part: {side: found[side][part] for side in ("ours", "before")} for part in parts}
+
+
+def passes(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """Seconds of one pass, validation and saving among them, for each training: here (ours), and as it was (before)."""
+    rows: Rows = {}
+    for run, utterances in PASSES.items():
+        found = in_turns(_passes(run, utterances), times=1)
+        ours, before = found["ours"]["seconds"], found["before"]["seconds"]
+        rows[run] = {"ours": ours, "before": before, "ratio": before / ours}
+    return rows
+
+
 def snips(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
     """Seconds of `dvc repro` in this folder, by stage; only those that were not up to date are here."""
     return {name: {"ours": value} for name, value in measure("whole.repro").items()}
 
 
 SECTIONS: dict[str, Callable[[dict[str, float], dict[str, Any]], Rows]] = {
-    section.__name__: section for section in (training, others, head, gpt2, prediction, startup, growth, whole, snips)
+    section.__name__: section
+    for section in (training, others, head, gpt2, prediction, startup, growth, step, passes, whole, snips)
 }
+
+
+def snips_run(rows: dict[str, Rows]) -> float | None:
+    """The SNIPS run's time as a share of what it took before: an estimate, None where a section is missing.
+
+    What each stage took before is what it takes now, times how much slower it was: of trainings by `passes`, of what
+    runs on the same data by the sample's run in `whole`.
+    """
+    if not {"passes", "snips", "whole"} <= set(rows):
+        return None
+    before = 0.0
+    for name, row in rows["snips"].items():
+        run = {"adapt_encoder": "adapted-encoder", "tune_decoder": "decoder"}.get(name, name.partition("@")[2])
+        if run in rows["passes"] and not name.startswith("evaluate"):
+            before += row["ours"] * rows["passes"][run]["ratio"]
+        elif name != "total":
+            on_sample = rows["whole"][name]
+            before += row["ours"] * (on_sample["plain"] / on_sample["ours"])
+    return rows["snips"]["total"]["ours"] / before
+
+
+def _passes(run: str, utterances: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    arguments = {"run": run, "utterances": utterances}
+    return {
+        side: ("step.budget", arguments | {"commit": commit}) for side, commit in (("ours", "HEAD"), ("before", BEFORE))
+    }
 
 
 def _trained(runs: dict[str, int]) -> Rows:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import turns
+from benchmarks.sections import snips_run
 from benchmarks.table import tables
 from tests.conftest import ROOT
 
@@ -35,6 +36,16 @@ def test_cases_take_turns_and_the_median_counts(monkeypatch):
     found = turns.in_turns({"ours": ("a", {}), "plain": ("b", {})}, times=3)
     assert asked == ["a", "b"] * 3
     assert found == {"ours": {"seconds": 2.0}, "plain": {"seconds": 20.0}}
+
+
+def test_the_whole_run_is_estimated_stage_by_stage():
+    rows = {
+        "snips": {"finetune@a": {"ours": 10.0}, "evaluate@a": {"ours": 4.0}, "total": {"ours": 14.0}},
+        "passes": {"a": {"ours": 1.0, "before": 3.0, "ratio": 3.0}},
+    }
+    assert snips_run(rows) is None
+    rows["whole"] = {"evaluate@a": {"ours": 2.0, "plain": 4.0}}
+    assert snips_run(rows) == 14 / (10 * 3 + 4 * 2)
 
 
 def test_a_measurement_that_fails_is_no_figure(monkeypatch):
