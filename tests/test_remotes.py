@@ -1,5 +1,6 @@
 """Sharing outputs through S3, against a server of moto's on the loopback address."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,8 +18,10 @@ def bucket(monkeypatch):
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name.startswith("AWS_")]:
+        if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())

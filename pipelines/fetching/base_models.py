@@ -134,7 +134,7 @@ def _shards(source: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads((source / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
         shards = [source / Path(name).name for name in names]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise InputError(f"its {INDEX} cannot be read; fetch it anew") from None
     for shard in shards:
         if not shard.is_file():

@@ -18,9 +18,9 @@ def config_of(folder: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError) as error:
+        if not isinstance(config, dict) or not isinstance(config.get("model_type", ""), str):
+            raise ValueError("no object with a model_type in words")
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"its config.json cannot be read ({error}); fetch it anew") from None
     return config
 
@@ -83,8 +83,6 @@ def _known_kind(config: dict[str, Any], kind: Kind) -> Kind:
 def _loaded(auto_class: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
     """Model, and what transformers says of its loading."""
     import torch
-    from huggingface_hub.errors import StrictDataclassError  # of a config
-    from safetensors import SafetensorError
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -98,6 +96,6 @@ def _loaded(auto_class: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (StrictDataclassError, SafetensorError, OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
+    except Exception as error:  # what a config can break in the making of a model has no common kind
         reason = " ".join(str(error).split())
         raise InputError(f"its weights and config.json do not make a model ({reason:.200}); use another") from None

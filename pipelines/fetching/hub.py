@@ -1,6 +1,7 @@
 """A base model from the Hugging Face Hub: at one commit, each file with the sum that the Hub says, errors by kind."""
 
 import errno
+import hashlib
 import sys
 import time
 from collections.abc import Callable
@@ -25,35 +26,37 @@ def fetch(name: str, revision: str, patterns: list[str]) -> tuple[Path, str]:
     Raises:
         InputError: it cannot be had; the message has the reason, by its kind, and the remedy, but not which param.
     """
-    from huggingface_hub import HfApi, constants, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars, logging
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
 
-    logging.set_verbosity_error()  # its warnings are told below, in a line each
+    constants.HF_HUB_DISABLE_XET = True  # one way for the bytes, the one that is tested
+    _limit_answers()
     if not sys.stderr.isatty():
         disable_progress_bars()
 
-    def bring(at: str, **options: Any) -> Path:
-        return Path(snapshot_download(name, revision=at, allow_patterns=patterns, **options))
+    def bring(**options: Any) -> Any:
+        return snapshot_download(name, revision=revision, allow_patterns=patterns, **options)
 
     try:
-        commit = _tried(lambda: HfApi().model_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).sha)
+        _tried(lambda: _ask(name, revision))
     except _UnreachableError as unreachable:
         try:
-            folder = bring(revision, local_files_only=True)
-        except LocalEntryNotFoundError:
-            raise InputError(f"{unreachable}; its cache does not hold this model whole either") from None
-        if broken := _broken(name, folder):
+            folder = Path(bring(local_files_only=True))
+            broken = _broken(name, folder)
+        except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError):
+            raise InputError(f"{unreachable}; its cache is not known to hold this model whole either") from None
+        if broken:
             raise InputError(f"{unreachable}; and the cache of it has other bytes: {', '.join(broken)}") from None
         print(f"{name}: {unreachable}; taken from the cache, commit {folder.name}", file=sys.stderr)
         return folder, folder.name
-    _tried(lambda: _allowed(name, commit, patterns), attempts=1)  # from here on the library tries again by itself
-    folder = _tried(lambda: bring(revision), attempts=1)
+    _tried(lambda: _refuse_large(bring(dry_run=True)), attempts=1)  # from here on the library tries again by itself
+    folder = Path(_tried(bring, attempts=1))
     if broken := _broken(name, folder):
         for file in broken:
-            (folder / file).resolve().unlink()
-            (folder / file).unlink()
-        folder = _tried(lambda: bring(revision), attempts=1)
+            (folder / file).resolve().unlink(missing_ok=True)
+            (folder / file).unlink(missing_ok=True)
+        folder = Path(_tried(bring, attempts=1))
     if broken := _broken(name, folder):
         raise InputError(
             f"the Hub gives other bytes than it lists for {', '.join(broken)}, twice; "
@@ -71,6 +74,32 @@ def names(name: str, commit: str) -> list[str]:
 
 class _UnreachableError(InputError):
     """The Hub itself cannot be asked, so that a cache may stand in for it."""
+
+
+def _ask(name: str, revision: str) -> None:
+    """Ask the Hub for the model, to know whether it can be had."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(name, revision=revision)
+    except (TypeError, LookupError, AttributeError):
+        raise ValueError("JSON of another kind") from None
+
+
+def _limit_answers() -> None:
+    """Let no request wait for ever: the library sets a limit for some alone."""
+    import httpx2
+    from huggingface_hub import constants, set_client_factory
+    from huggingface_hub.utils import get_session
+
+    def limit(request: Any) -> None:
+        limits = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {
+            kind: limits.get(kind) or constants.HF_HUB_ETAG_TIMEOUT for kind in ("connect", "read", "write", "pool")
+        }
+
+    hooks = get_session().event_hooks["request"]
+    set_client_factory(lambda: httpx2.Client(event_hooks={"request": [*hooks, limit]}, follow_redirects=True))
 
 
 def _tried(ask: Callable[[], Any], attempts: int = ATTEMPTS) -> Any:
@@ -116,12 +145,11 @@ def _sorted(error: Exception, pause: float) -> tuple[float | None, InputError]:
         code = error.response.status_code
         if code == 429:
             asked = _seconds(error.response.headers)
-            too_long = asked is not None and asked > LONGEST_WAIT
             again = f"in {asked} s" if asked is not None else "later"
             problem = _UnreachableError(
                 f"the Hub limits how often one may ask: try again {again}, or log in (HF_TOKEN)"
             )
-            return None if too_long else pause if asked is None else asked, problem
+            return None if (asked or 0) > LONGEST_WAIT else pause if asked is None else asked, problem
         if code >= 500:
             return pause, _UnreachableError(f"the Hub fails (HTTP {code}); try again later")
         return None, InputError(f"the Hub refuses (HTTP {code}); check HF_TOKEN, if it is set, and what it allows")
@@ -131,13 +159,13 @@ def _sorted(error: Exception, pause: float) -> tuple[float | None, InputError]:
         return None, InputError(f"HF_ENDPOINT {endpoint} is no address; it must start with https:// or http://")
     if isinstance(error, httpx2.ProxyError):
         return None, _UnreachableError("the proxy refuses; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
-    if isinstance(error, httpx2.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return pause, _UnreachableError("the Hub does not answer in time; try again later, or check the network")
-    if isinstance(error, httpx2.TransportError):
+    if isinstance(error, httpx2.RequestError | ConnectionError):
         return pause, _UnreachableError(
             f"the connection to {endpoint} fails ({type(error).__name__}); check the network"
         )
-    if isinstance(error, ValueError | errors.FileMetadataError | AssertionError):
+    if isinstance(error, ValueError | AssertionError | errors.FileMetadataError):
         return None, _UnreachableError(
             f"{endpoint} answers, but not as the Hub does (a login page, a proxy?); check the network and HF_ENDPOINT"
         )
@@ -161,11 +189,8 @@ def _seconds(headers: Any) -> int | None:
     return int(asked) if asked.isdigit() else None
 
 
-def _allowed(name: str, commit: str, patterns: list[str]) -> None:
+def _refuse_large(planned: list[Any]) -> None:
     """Refuse a model that is larger than what this project fetches."""
-    from huggingface_hub import snapshot_download
-
-    planned = snapshot_download(name, revision=commit, allow_patterns=patterns, dry_run=True)
     size = sum(file.file_size or 0 for file in planned)
     if size > LARGEST:
         raise InputError(f"it has {size / 2**30:.0f} GiB, more than the {LARGEST / 2**30:.0f} GiB that are fetched")
@@ -173,8 +198,6 @@ def _allowed(name: str, commit: str, patterns: list[str]) -> None:
 
 def _broken(name: str, folder: Path) -> list[str]:
     """Files in `folder`, a snapshot in the Hub's cache, whose bytes are not those that the Hub lists for its commit."""
-    import hashlib
-
     from huggingface_hub import get_cached_repo_tree
 
     broken = []

@@ -12,9 +12,13 @@ import yaml
 from tests.conftest import ROOT
 from tests.hub import API, COMMIT, FILE, NAME, TREE, content, cut, hang, on, page, serving
 
-# the stage as a person runs it, but without its pauses
+# the stage as a person runs it, but without its pauses; loading the model, seconds long, is for two tests here
 STAGE = """
-import time
+import sys, time
+from pipelines.fetching import fit
+if "loaded" not in sys.argv:
+    fit.check = lambda folder, kind: []
+sys.argv = sys.argv[:1]
 from stages.fetch_encoder import fetch_encoder
 from pipelines.core.command import command
 time.sleep = lambda seconds: None
@@ -29,15 +33,16 @@ def fetch(tmp_path, tiny_encoder):
     folder = tmp_path / "project"
     folder.mkdir()
 
-    def run(hub, revision="main", sha256=None, name=NAME, **environment):
+    def run(hub, revision="main", sha256=None, name=NAME, loaded=False, **environment):
         encoder = {"name": name, "revision": revision, "sha256": sha256}
         (folder / "params.yaml").write_text(yaml.safe_dump({"encoder": encoder}), encoding="utf-8")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("HF_")}
+        kept = {key: value for key, value in kept.items() if not key.upper().endswith("_PROXY")}
         kept |= {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url}
         kept |= {"HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1", "NO_PROXY": "127.0.0.1"}
         kept |= {"PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            [sys.executable, "-c", STAGE],
+            [sys.executable, "-c", STAGE, *["loaded"] * loaded],
             cwd=folder,
             env=kept | environment,
             capture_output=True,
@@ -62,7 +67,7 @@ def refused(result, *parts):
 def test_a_model_comes_with_its_commit_and_sum_and_what_to_pin(fetch, tiny_encoder):
     files = content(tiny_encoder) | {"pytorch_model.bin": b"pickled", "README.md": b"# tiny"}
     with serving(files) as hub:
-        result = fetch(hub, "v1")
+        result = fetch(hub, "v1", loaded=True)
         assert result.returncode == 0, result.stderr
         assert f"from the Hub, commit {COMMIT}" in result.stderr
         assert f"to pin it, set encoder.revision: {COMMIT}, encoder.sha256: " in result.stderr
@@ -82,9 +87,13 @@ def test_without_the_hub_a_whole_cache_is_used_and_said(fetch, tiny_encoder, tmp
         result = fetch(hub, **environment)  # it is gone
         assert result.returncode == 0, result.stderr
         assert f"taken from the cache, commit {COMMIT}" in result.stderr
+    (listing,) = (tmp_path / "cache").rglob("trees/*.json")
+    kept = listing.rename(tmp_path / "listing")
+    refused(fetch(hub), "is not known to hold this model whole")  # as an older library left it
+    kept.rename(listing)
     (cached,) = (tmp_path / "cache").rglob("tokenizer_config.json")
     cached.unlink()
-    refused(fetch(hub), "fails (ConnectError)", "does not hold this model whole")
+    refused(fetch(hub), "fails (ConnectError)", "is not known to hold this model whole")
     refused(fetch(hub, HF_HUB_OFFLINE="1"), "HF_HUB_OFFLINE is set")
 
 
@@ -125,6 +134,10 @@ FAULTS = {
     "server error in the tree": (on(TREE)(lambda request: request.fail(503)), "HTTP 503"),
     "server error for a file": (on("/config.json")(lambda request: request.fail(503)), "HTTP 503"),
     "hangs": (on(API)(hang), "does not answer in time"),
+    "hangs in the tree": (on(TREE)(hang), "does not answer in time"),
+    "rate limit in the tree": (on(TREE)(lambda request: request.fail(429, Retry_After="1")), "the Hub limits"),
+    "redirects in a circle": (on(API)(lambda request: request.fail(302, Location=request.path)), "TooManyRedirects"),
+    "another JSON": (on(API)(lambda request: request.say(["no", "model"])), "not as the Hub does"),
     "cut": (on(API)(cut), "fails (", "check the network"),
     "a page for the list": (on("/api/")(page), "not as the Hub does"),
     "a page for a file": (on("/tokenizer.json")(page), "not as the Hub does"),
@@ -158,6 +171,8 @@ def test_a_proxy_that_refuses_and_an_endpoint_that_is_none(fetch, tiny_encoder):
     with serving(content(tiny_encoder), lambda request: request.fail(403)) as proxy:
         refused(fetch("http://hub.invalid", HTTP_PROXY=proxy.url, NO_PROXY=""), "HTTP 403")
     refused(fetch("http://hub.invalid", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=""), "check the network")
+    with serving(content(tiny_encoder)) as proxy:  # which knows no CONNECT
+        refused(fetch("https://hub.invalid", HTTPS_PROXY=proxy.url, NO_PROXY=""), "the proxy refuses")
     refused(fetch("hub.example.org"), "HF_ENDPOINT hub.example.org is no address")
 
 
@@ -179,7 +194,7 @@ def test_weights_in_several_files_become_one(fetch, tiny_encoder):
     files[f"{WEIGHTS}.index.json"] = json.dumps(index).encode()
     del files[WEIGHTS]
     with serving(files) as hub:
-        result = fetch(hub)
+        result = fetch(hub, loaded=True)
         assert result.returncode == 0, result.stderr
         found = load_file(fetch.base / WEIGHTS)
         assert {name: value.tolist() for name, value in found.items()} == {n: v.tolist() for n, v in whole.items()}
