@@ -248,7 +248,7 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
 
 
-@pytest.mark.parametrize("name", ["download", "convert", "split", "fetch_encoder", "runs", "peers", "summary"])
+@pytest.mark.parametrize("name", ["download", "convert", "split", "runs", "peers", "summary"])
 def test_stages_that_need_no_torch_do_not_import_it(project, name):
     chain = ["download", "convert", "split"]
     prepare(*chain[: chain.index(name)] if name in chain else [])
