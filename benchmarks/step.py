@@ -35,8 +35,8 @@ def budget(commit: str, run: str, utterances: int) -> dict[str, float]:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
         subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
         data = Path(folder) / "data"
-        (data / "models").mkdir()
-        (data / "splits").mkdir()
+        (data / "models").mkdir(exist_ok=True)
+        (data / "splits").mkdir(exist_ok=True)
         for model in ("base-encoder", "base-decoder"):
             (data / "models" / model).symlink_to(ROOT / "data/models" / model)
         (data / "splits/validation.parquet").symlink_to(ROOT / "data/splits/validation.parquet")
