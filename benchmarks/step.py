@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 STAGES = {"adapted-encoder": "adapt_encoder", "decoder": "tune_decoder"}  # those that are no run of finetune
 PRODUCTS = ("aten::addmm", "aten::mm", "aten::bmm", "aten::_scaled_dot_product_flash_attention_for_cpu")
-PROFILED = range(20, 60)  # steps
+PROFILED = range(10, 30)  # steps
 
 
 def budget(commit: str, run: str, utterances: int) -> dict[str, float]:
@@ -65,10 +65,10 @@ def main(run: str) -> None:
     from transformers import Trainer
 
     took: dict[str, float] = defaultdict(float)
-    share = _profiled(Trainer)
+    steps = _Steps(Trainer.training_step)
+    Trainer.training_step = lambda *arguments, **named: steps.take(*arguments, **named)
     for owner, method, part in (
         (Trainer, "train", "seconds"),
-        (Trainer, "training_step", "step"),
         (Trainer, "get_batch_samples", "data"),
         (Trainer, "evaluate", "evaluation"),
         (Trainer, "_save_checkpoint", "saving"),
@@ -80,11 +80,44 @@ def main(run: str) -> None:
     function = getattr(importlib.import_module(f"stages.{stage}"), stage)
     function(*([run] if stage == "finetune" else []))
     found = dict(took)
-    step = found.pop("step")
-    found["multiply"] = step * share["multiply"]
-    found["around"] = step - found["multiply"]
+    found["seconds"] += steps.seconds() - steps.lost  # as if nothing had been profiled
+    found["multiply"] = steps.seconds() * steps.products
+    found["around"] = steps.seconds() - found["multiply"]
     found["rest"] = found["seconds"] - sum(value for name, value in found.items() if name != "seconds")
     print(json.dumps(found))
+
+
+class _Steps:
+    """Times the steps of a Trainer, and lets some run under the profiler, whose time does not count."""
+
+    def __init__(self, plain: Callable[..., Any]) -> None:
+        from torch.profiler import ProfilerActivity, profile
+
+        self.plain, self.count, self.clean, self.lost, self.products = plain, 0, 0.0, 0.0, 0.0
+        self.profiler = profile(activities=[ProfilerActivity.CPU])
+
+    def take(self, *arguments: Any, **named: Any) -> Any:
+        """One step; the time of all of them, whichever way, is in `lost`, that of those not profiled in `clean`."""
+        start = time.perf_counter()
+        self.count += 1
+        if self.count == PROFILED.start:
+            self.profiler.start()
+        result = self.plain(*arguments, **named)
+        if self.count == PROFILED.stop - 1:
+            self.profiler.stop()
+            events = self.profiler.key_averages()
+            inside = [event for event in events if not event.key.startswith(("Optimizer.", "ProfilerStep"))]
+            products = sum(event.self_cpu_time_total for event in inside if event.key in PRODUCTS)
+            self.products = products / sum(event.self_cpu_time_total for event in inside)
+        took = time.perf_counter() - start
+        self.lost += took
+        if self.count not in PROFILED:
+            self.clean += took
+        return result
+
+    def seconds(self) -> float:
+        """All steps, those that were profiled at the rate of the others."""
+        return self.clean * self.count / max(1, self.count - len(PROFILED))
 
 
 def _timed(method: Callable[..., Any], took: dict[str, float], part: str) -> Callable[..., Any]:
@@ -93,34 +126,10 @@ def _timed(method: Callable[..., Any], took: dict[str, float], part: str) -> Cal
         try:
             return method(*arguments, **named)
         finally:
-            took[part] += time.perf_counter() - start
+            if part == "seconds" or "seconds" not in took:  # after the training, the best epoch is evaluated again
+                took[part] += time.perf_counter() - start
 
     return timed
-
-
-def _profiled(trainer: Any) -> dict[str, float]:
-    """Let some steps of `trainer` run under the profiler; it fills in which share of a step is matrix products."""
-    from torch.profiler import ProfilerActivity, profile
-
-    share, count, plain = {"multiply": 0.0}, [0], trainer.training_step
-    profiler = profile(activities=[ProfilerActivity.CPU])
-
-    def step(*arguments: Any, **named: Any) -> Any:
-        count[0] += 1
-        if count[0] == PROFILED.start:
-            profiler.start()
-        result = plain(*arguments, **named)
-        if count[0] == PROFILED.stop:
-            profiler.stop()
-            events = profiler.key_averages()
-            products = sum(event.self_cpu_time_total for event in events if event.key in PRODUCTS)
-            others = ("Optimizer.", "ProfilerStep")
-            total = sum(event.self_cpu_time_total for event in events if not event.key.startswith(others))
-            share["multiply"] = products / total
-        return result
-
-    trainer.training_step = step
-    return share
 
 
 if __name__ == "__main__":
