@@ -35,7 +35,7 @@ def test_outputs_go_to_s3_and_come_back(project, bucket):
     make_repository()
     stages = ("split", "fetch_encoder")
     made = ran(dvc("repro", *stages))
-    assert made == ["download", "convert", "split", "fetch_encoder"]
+    assert set(made) == {"download", "convert", "split", "fetch_encoder"}
     dvc("remote", "add", "-d", "store", url)
     dvc("remote", "modify", "store", "endpointurl", endpoint)
     commit()
