@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.conftest import commit, dvc, make_repository, ran
+
+moto = pytest.importorskip("moto.server", reason="make test installs tests/requirements.txt first")
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def bucket(monkeypatch):
         if name not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
     boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="outputs")
