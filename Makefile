@@ -5,7 +5,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 AT_ONCE := --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test test-elsewhere lint compare benchmark clean
+.PHONY: help setup run repro test test-elsewhere lint compare verify benchmark clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ lint: setup  ## check style and format
 
 compare: setup  ## experiments side by side: the headlines, and the params that differ
 	@COLUMNS=$${COLUMNS:-160} dvc exp show --only-changed --no-pager --drop '(data|metrics|pipelines|stages)/.*'
+
+verify: setup  ## set the finished run beside the one in git: outputs by their sums, figures within tolerances
+	@snips verify
 
 benchmark: setup  ## measure beside plain transformers, half an hour and more; see benchmarks/README.md
 	python -m benchmarks

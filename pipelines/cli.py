@@ -1,6 +1,8 @@
 """The `snips` command, for people. It alone knows where the pipeline leaves its models."""
 
 import argparse
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from pipelines.core.errors import InputError
 from pipelines.models import loading
 
 DECODER = Path("data/models/decoder")
+TOLERANCES = Path("metrics/tolerances.yaml")
 
 
 def main() -> None:
@@ -24,6 +27,11 @@ def main() -> None:
     writing.add_argument("--seed", type=int, help="of the first utterance; params.yaml has its default")
     writing.add_argument("-n", type=int, default=1, help="how many")
     writing.set_defaults(run=_generate)
+    verifying = commands.add_parser(
+        "verify", help="set a finished run beside the one of a commit; exit 1 if it is another"
+    )
+    verifying.add_argument("commit", nargs="?", default="HEAD", help="whose dvc.lock and metrics count (HEAD)")
+    verifying.set_defaults(run=_verify)
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
@@ -59,6 +67,43 @@ def _generate(arguments: argparse.Namespace) -> None:
         arguments.prompt,
     )
     print("\n".join(row["text"] or "(empty)" for row in rows))
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    import yaml
+
+    from pipelines.core import blocks
+    from pipelines.reports import verifying
+
+    commit = _git("rev-parse", "--short", f"{arguments.commit}^{{commit}}").strip()
+    source = yaml.safe_load(_git("show", f"{commit}:{blocks.PARAMS}"))["data"]["source"]
+    if source != blocks.load("data.source", str):
+        raise InputError(f"{commit} ran on {source}, and this run on {blocks.load('data.source', str)}: other figures")
+    status = subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], capture_output=True, check=False)
+    if status.returncode:
+        raise InputError("this run is not finished (dvc status); run: dvc repro")
+    lock = Path("dvc.lock")
+    same, other = verifying.outputs(
+        yaml.safe_load(_git("show", f"{commit}:{lock}")), yaml.safe_load(lock.read_text(encoding="utf-8"))
+    )
+    tolerances = yaml.safe_load(TOLERANCES.read_text(encoding="utf-8"))
+    if source not in tolerances:
+        raise InputError(f"{TOLERANCES}: no tolerances for {source}; write a section of that name, as for snips")
+    found = []
+    for path in [path for path in other if path.startswith("metrics/") and path.endswith(".json")]:
+        there = json.loads(_git("show", f"{commit}:{path}")) if _git("ls-tree", commit, path) else {}
+        here = json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}
+        found += verifying.differences(path, there, here, tolerances[source])
+    print(verifying.report(commit, same, other, found))
+    if any(one.beyond for one in found):
+        sys.exit(1)
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise InputError(f"git {' '.join(arguments)}: {result.stderr.strip()}; name a commit of this project")
+    return result.stdout
 
 
 if __name__ == "__main__":

@@ -22,7 +22,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a 2-layer, 32-wide BERT with random weights and a WordPiece vocabulary learned on the sample."""
+    """The model of `make_tiny_encoder`, for all tests of a process."""
+    return make_tiny_encoder(tmp_path_factory.mktemp("tiny-encoder"))
+
+
+def make_tiny_encoder(folder: Path) -> Path:
+    """A 2-layer, 32-wide BERT with random weights and a WordPiece vocabulary learned on the sample, in `folder`."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import BertConfig, BertModel, BertTokenizerFast
@@ -36,7 +41,6 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    folder = tmp_path_factory.mktemp("tiny-encoder")
     BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

@@ -1,0 +1,123 @@
+"""`kill -9` at random moments, over all stages that download, train or generate: `python -m tests.kills 100`.
+
+After the next `dvc repro` each output must have the bytes of a run that nobody disturbed. The project is a copy with a
+tiny encoder, on the sample.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.files import sha256
+from tests.conftest import commit, copy_project, dvc, edit_params, make_repository, make_tiny_encoder
+
+# stage -> what it writes
+STAGES = {
+    "download": ["data/raw"],
+    "fetch_encoder": ["data/models/base-encoder"],
+    "adapt_encoder": ["data/models/adapted-encoder", "metrics/plots/adapted-encoder"],
+    "finetune@intent-full": ["data/models/intent-full", "metrics/plots/intent-full"],
+    "finetune@slots-head": ["data/models/slots-head", "metrics/plots/slots-head"],
+    "finetune@qa-full": ["data/models/qa-full", "metrics/plots/qa-full"],
+    "finetune@joint-full": ["data/models/joint-full", "metrics/plots/joint-full"],
+    "fetch_decoder": ["data/models/base-decoder"],
+    "tune_decoder": ["data/models/decoder", "metrics/plots/decoder"],
+    "generate": ["data/generated"],
+    "lesson@transfer": ["data/lessons/transfer", "metrics/lessons/transfer.json"],
+}
+
+
+def prepare(folder: Path, stages: list[str], patch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Make a project in `folder`, go there (`patch` goes back), run `stages` undisturbed; -> seconds of each."""
+    encoder = make_tiny_encoder(folder / "tiny-encoder")
+    copy_project(folder / "a project", encoder, patch)
+
+    def longer(content: dict) -> None:
+        for run in (*content["finetune"].values(), content["adapt_encoder"], content["tune_decoder"]):
+            run["epochs"] = 3
+        content["lessons"]["transfer"]["sizes"] = {"10": content["lessons"]["transfer"]["sizes"]["10"]}
+
+    edit_params(longer)
+    make_repository()
+    dvc("repro", *stages)
+    took = {}
+    for stage in stages:
+        start = time.monotonic()
+        dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
+        took[stage] = time.monotonic() - start
+    commit()
+    return took
+
+
+def sums(stage: str) -> dict[str, str]:
+    """SHA-256 of each file that the stage writes."""
+    files = [path for out in STAGES[stage] for path in (Path(out), *sorted(Path(out).rglob("*"))) if path.is_file()]
+    return {path.as_posix(): sha256(path) for path in files}
+
+
+def kill(stage: str, after: float) -> tuple[bool, str]:
+    """Start the stage, and kill it and all that it started after some seconds.
+
+    Returns:
+        Whether it was still at work, and what it said until the last of its processes had ended.
+    """
+    process = subprocess.Popen(
+        ["dvc", "repro", "--single-item", "--force", "--no-run-cache", stage],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        return False, process.communicate(timeout=after)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return True, process.communicate()[0]  # until nobody holds the pipe
+
+
+def survives(stage: str, after: float, expected: dict[str, str]) -> tuple[list[str], str]:
+    """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
+
+    DVC's run cache would bring the outputs back without running anything, so it is not asked. Where DVC itself was hit
+    while it wrote dvc.lock, it says that the file is broken, and git has it as it was.
+    """
+    hit, said = kill(stage, after)
+    while not hit:  # it had ended before
+        after *= 0.8
+        hit, said = kill(stage, after)
+    if "dvc.lock' validation failed" in dvc("repro", "--no-run-cache", stage, ok=False):
+        subprocess.run(["git", "checkout", "--quiet", "dvc.lock"], check=True)
+        said += "\ndvc.lock was broken\n"
+    dvc("repro", "--no-run-cache", stage)
+    found = sums(stage)
+    return [name for name in sorted(expected | found) if expected.get(name) != found.get(name)], said
+
+
+def main(count: int) -> int:
+    """Kill `count` times; -> how many left something wrong."""
+    seeded, failures, broken = random.Random(13), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        took = prepare(Path(folder), list(STAGES), pytest.MonkeyPatch())
+        expected = {stage: sums(stage) for stage in STAGES}
+        for n in range(count):
+            stage = list(STAGES)[n % len(STAGES)]
+            after = seeded.uniform(0, took[stage])
+            wrong, said = survives(stage, after, expected[stage])
+            failures += bool(wrong)
+            broken += "dvc.lock was broken" in said
+            when = f"killed after {after:5.1f} of {took[stage]:4.1f} s"
+            print(f"{n + 1:4d}  {stage:22s} {when}: {', '.join(wrong) or 'the same bytes'}", flush=True)
+        os.chdir("/")
+    print(f"{count} kills, {failures} left something wrong, {broken} broke dvc.lock, which git has")
+    return failures
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100) > 0)

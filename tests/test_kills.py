@@ -1,0 +1,26 @@
+"""Five kills of the hundred that `python -m tests.kills 100` does: what was cut off ends in the same bytes."""
+
+import random
+
+import pytest
+
+from tests import kills
+
+STAGES = ["fetch_encoder", "finetune@slots-head", "finetune@joint-full"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SNIPS_CHECKPOINTS", raising=False)
+        took = kills.prepare(tmp_path_factory.mktemp("kills"), STAGES, patch)
+        yield took, {stage: kills.sums(stage) for stage in STAGES}
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_what_was_killed_ends_in_the_same_bytes(project, n):
+    took, expected = project
+    stage = STAGES[n % len(STAGES)]
+    share = random.Random(n).uniform(0.3, 0.95)  # before that DVC itself starts
+    wrong, _ = kills.survives(stage, share * took[stage], expected[stage])
+    assert wrong == []
