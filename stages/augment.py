@@ -60,13 +60,13 @@ def augment(size: str) -> None:
         drawn = drawing.draw(train, int(size), f"{options.seed}/{number}", "augment.run")
         few = [row for row in train if row["id"] in drawn]
         draws.append(_draw(options, few, test, options.seed + number, write))
-    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
+    shared = {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
     settings = {"decoder.name": decoder, "decoder.scratch": sizes.model_dump(), "generate.max_new_tokens": longest}
     report = {
         "source": blocks.load("data", Data).name,
         "split": "test",
         "per_intent": int(size),
-        "made_from": on_demand.made_from_augment(options, settings, encoder, split, augmentation.CODE),
+        "made_from": on_demand.made_from_augment(options, settings, augmentation.CODE, **shared),
         "draws": draws,
     }
     report |= {name: sum(draw[name] for draw in draws) / len(draws) for name in ("without", "with")}
@@ -100,4 +100,4 @@ def _train(task: Task, base: Path, options: Run, tokenizer: Any, rows: list[Utte
 
 
 if __name__ == "__main__":
-    command(augment)
+    command(augment, computes=True)

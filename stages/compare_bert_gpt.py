@@ -74,7 +74,7 @@ Speeds are those of a machine and stand in no output: `python -m stages.compare_
 def compare_bert_gpt() -> None:
     """Make metrics/compare_bert_gpt.json and the page data/bert_gpt/page.md; print speeds, which are not stored."""
     sentences = blocks.load("compare", comparison.Options).sentences
-    encoder = (loading.load_model(MASKED_LM.auto_class, ENCODER), loading.load_tokenizer(ENCODER))
+    encoder = (loading.load_model(MASKED_LM.auto_class, ENCODER, pooler="optional"), loading.load_tokenizer(ENCODER))
     decoder = (loading.load_model(language_model.TASK.auto_class, DECODER), loading.load_tokenizer(DECODER))
     intents = language_model.intents(decoder[1])
     filled = [
@@ -181,4 +181,4 @@ def _print_speeds(encoder: tuple[Any, Any], decoder: tuple[Any, Any], sentences:
 
 
 if __name__ == "__main__":
-    command(compare_bert_gpt)
+    command(compare_bert_gpt, computes=True)

@@ -49,4 +49,4 @@ def evaluate(run: str) -> None:
 
 
 if __name__ == "__main__":
-    command(evaluate)
+    command(evaluate, computes=True)

@@ -45,7 +45,9 @@ def few_shot(size: str) -> None:
         "source": blocks.load("data", Data).name,
         "split": "validate",
         "per_intent": drawn_by.per_intent,
-        "made_from": on_demand.made_from_size(drawn_by, options, blocks.load("encoder", dict)),
+        "made_from": on_demand.made_from_size(
+            drawn_by, options, encoder=blocks.load("encoder", dict), threads=blocks.load("threads", blocks.Threads)
+        ),
         "removed_from_pool": removed,
         "slot_f1": sum(draw["slot_f1"] for draw in draws) / len(draws),
         "draws": draws,
@@ -67,4 +69,4 @@ def _pool(per_intent: int | None) -> list[Utterance]:
 
 
 if __name__ == "__main__":
-    command(few_shot)
+    command(few_shot, computes=True)

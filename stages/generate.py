@@ -63,4 +63,4 @@ def _sheet(samples: list[dict[str, Any]], source: str) -> str:
 
 
 if __name__ == "__main__":
-    command(generate)
+    command(generate, computes=True)

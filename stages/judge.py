@@ -103,4 +103,4 @@ def _page(report: dict[str, Any], settings: judging.Options) -> str:
 
 
 if __name__ == "__main__":
-    command(judge)
+    command(judge, computes=True)

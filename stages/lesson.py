@@ -73,4 +73,4 @@ def _folder(model: str) -> Path:
 
 
 if __name__ == "__main__":
-    command(lesson)
+    command(lesson, computes=True)

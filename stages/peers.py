@@ -45,7 +45,8 @@ def peers() -> None:
     few_shot, older = _few_shot(source) if source == PUBLISHED else ({}, {})
     report |= {"few_shot": few_shot, "few_shot_older": older} if source == PUBLISHED else {}
     augmented = _augmented(source)
-    files.write_details(REPORT, report | {"augmentation": augmented, "notes": notes})
+    report |= {"augmentation": augmented, "variants": _variants(source)}
+    files.write_details(REPORT, report | {"notes": notes})
     _plot(few_shot, augmented)
     pages = {
         "literature": published.literature_page(ours, published.read_literature(LITERATURE), notes),
@@ -134,8 +135,7 @@ def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
     if report is None:
         return []
     options = tasks.run_options(run)
-    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
-    made_from = on_demand.made_from_run(options, blocks.load("finetune_from", Start), encoder, split)
+    made_from = on_demand.made_from_run(options, blocks.load("finetune_from", Start), **_shared())
     if other := on_demand.difference(report, blocks.load("data", Data).name, made_from):
         seeds = ", ".join(str(seed["seed"]) for seed in report["seeds"])
         notes.append(f"{run}: seeds {seeds} are not in the mean: {other}; `dvc exp run -S 'repeat.run=[{run}]'`.")
@@ -143,12 +143,35 @@ def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
     return [seed for seed in report["seeds"] if seed["seed"] != options.seed]
 
 
+def _shared() -> dict[str, Any]:
+    """What all that is measured on demand is made from."""
+    return {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
+
+
+def _variants(source: str) -> dict[str, dict[str, Any]]:
+    """What `variant` measured on this data, in the order of params.yaml; `older` where made otherwise."""
+    finetune = blocks.load("finetune", dict[blocks.RunName, dict])
+    of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
+    found = {}
+    for name, described in of.items():
+        report = on_demand.read(ON_DEMAND / f"variant-{name}.json")
+        if report is None or report["source"] != source:
+            continue
+        start, block = on_demand.variant(name, of, finetune)
+        made_from = on_demand.made_from_run(tasks.options(block, f"variants.of.{name}"), start, **_shared())
+        found[name] = described.model_dump() | {
+            "seeds": report["seeds"],
+            "older": on_demand.difference(report, source, made_from),
+        }
+    return found
+
+
 def _few_shot(source: str) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
     """Slot F1 by system and size; and for those of our sizes that are older, how they were made otherwise."""
-    encoder = blocks.load("encoder", dict)
+    shared = {of: value for of, value in _shared().items() if of != "split"}  # it has its own
     ours, older = {}, {}
     for size, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
-        made_from = on_demand.made_from_size(*on_demand.few_shot_size(block, f"few_shot.sizes.{size}"), encoder)
+        made_from = on_demand.made_from_size(*on_demand.few_shot_size(block, f"few_shot.sizes.{size}"), **shared)
         report = on_demand.read(ON_DEMAND / f"few_shot-{size}.json")
         if report is None or report["source"] != source:
             continue
@@ -163,8 +186,7 @@ def _augmented(source: str) -> list[dict[str, Any]]:
     options = blocks.load("augment", augmentation.Options)
     settings: dict[str, Any] = {of: blocks.load(of, Any) for of in ("decoder.name", "generate.max_new_tokens")}
     settings["decoder.scratch"] = blocks.load("decoder.scratch", Scratch).model_dump()
-    encoder, split = blocks.load("encoder", dict), blocks.load("split", dict)
-    made_from = on_demand.made_from_augment(options, settings, encoder, split, augmentation.CODE)
+    made_from = on_demand.made_from_augment(options, settings, augmentation.CODE, **_shared())
     found = [report for path in sorted(ON_DEMAND.glob("augment-*.json")) if (report := on_demand.read(path))]
     rows = [
         {key: report[key] for key in ("per_intent", "draws", "without", "with")}

@@ -88,4 +88,4 @@ def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    command(qa_limits)
+    command(qa_limits, computes=True)

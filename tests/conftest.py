@@ -76,6 +76,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(folder)
 
     def change(content: dict) -> None:
+        content["threads"] = 1  # tests run one a core
         content["data"]["source"] = "sample"
         content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):

@@ -32,6 +32,7 @@ def stage_runs(folder: Path) -> dict[str, StageRun]:
     params["repeat"]["run"] = list(params["finetune"])
     params["few_shot"]["run"] = list(params["few_shot"]["sizes"])
     params["augment"]["run"] = ["10"]
+    params["variants"]["run"] = ["intent-adapted"]
     params["models"] = {"other": params["encoder"]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -45,6 +46,7 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
         "evaluate": lambda: [params["finetune"][key]["task"]],
         "repeat": lambda: [params["finetune"][key]["task"]],
         "few_shot": lambda: ["slots", "joint"],
+        "variant": lambda: ["intent", "slots", "qa", "joint"],
         "peers": lambda: ["slots", "joint", "intent"],
     }.get(name, list)()
     roots = [f"pipelines.tasks.{task}.task" for task in tasks]
@@ -56,8 +58,8 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
 
 
 def modules(run: StageRun) -> set[str]:
-    """Files of the project that the stage run imports, relative to it."""
-    return {path.as_posix() for path in imported(run.script, *run.roots)}
+    """Files of the project that the stage run imports, relative to it; without what only says how a stage is stopped."""
+    return {path.as_posix() for path in imported(run.script, *run.roots)} - {"stages/__init__.py"}
 
 
 def under(path: str, dependency: str) -> bool:
@@ -82,6 +84,8 @@ def params_read(run: StageRun) -> set[str]:
     }
     found: set[str] = set()
     for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "command" and call.keywords:
+            found.add("threads")  # `command` reads it for what computes
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args):
             continue
         asked, where = ast.unparse(call.func), call.args[0]

@@ -17,6 +17,7 @@ PARAMS = Path("params.yaml")
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's generator takes
+Threads = Annotated[int, Field(ge=1, le=1024)]  # of the processor
 Count = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 
 

@@ -1,15 +1,29 @@
 """Run a stage function as a script."""
 
 import argparse
+import errno
 import inspect
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from pipelines.core import blocks
 from pipelines.core.errors import InputError
 
+# how torchrun, MPI and Slurm tell a process how many of it there are
+SEVERAL = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# how libraries that keep no errno say it: safetensors, torch.save (both of its writers)
+FULL_IN_WORDS = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
 
-def command(stage: Callable[..., None]) -> None:
-    """Call `stage` with one positional argument for each of its parameters; bad input becomes one line and exit 1."""
+
+def command(stage: Callable[..., None], computes: bool = False) -> None:
+    """Call `stage` with one positional argument for each of its parameters; bad input becomes one line and exit 1.
+
+    Args:
+        computes: whether it runs a model. Then it uses the `threads` of params.yaml, whatever the machine has, as
+            another number gives other last bits; and the first GPU alone, where there are several.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage.__name__}", description=inspect.getdoc(inspect.getmodule(stage))
     )
@@ -17,6 +31,45 @@ def command(stage: Callable[..., None]) -> None:
         parser.add_argument(name)
     arguments = parser.parse_args()
     try:
+        _refuse_several_processes()
+        if computes:
+            _on_one_device(blocks.load("threads", blocks.Threads))
         stage(**vars(arguments))
     except InputError as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        sys.exit("error: no space left on the disk; make room, then dvc repro, which goes on from the last whole epoch")
+
+
+def _refuse_several_processes() -> None:
+    for name in SEVERAL:
+        if os.environ.get(name, "1") not in ("", "0", "1"):
+            raise InputError(
+                f"{name} is {os.environ[name]}: a stage runs in one process, and several would each train a model of "
+                "their own; start it with dvc repro, without torchrun, mpirun or srun"
+            )
+
+
+def _on_one_device(threads: int) -> None:
+    gpus = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # Trainer would split each batch over all
+    if "," in gpus:
+        raise InputError(f"CUDA_VISIBLE_DEVICES is {gpus}: a stage computes on one GPU; name one")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a full disk is behind it, or behind what led to it."""
+    return any(
+        (isinstance(one, OSError) and one.errno in FULL) or any(words in str(one) for words in FULL_IN_WORDS)
+        for one in _with_causes(error)
+    )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -50,7 +50,9 @@ def measure(options: Options, materials: Materials) -> Measured:
     settings = options.training
     trainer.seed(settings.seed)
     auto_class, longest = next_sentence.TASK.auto_class, settings.longest_pair
-    model, tokenizer = materials.load("encoder", options.encoder, auto_class, "bert", longest_pair=longest)
+    model, tokenizer = materials.load(
+        "encoder", options.encoder, auto_class, "bert", pooler="new", longest_pair=longest
+    )
     for pair in own:
         materials.fits("training.longest_pair", tokenizer, model, pair["first"], pair["second"], longest)
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}

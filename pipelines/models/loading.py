@@ -1,11 +1,13 @@
 """Loading models and tokenizers, from local files only and from safetensors only; labels, and texts as inputs."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import InputError
+from pipelines.models.options import Pooler
 
 CHUNK = 1024  # texts tokenized at once
 
@@ -19,7 +21,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises nothing narrower
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {reason:.160}; fetch the model anew") from None
@@ -28,13 +30,19 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
+def load_model(auto_class: Any, folder: Path, new_head: bool = False, pooler: Pooler = "needed", **config: Any) -> Any:
     """A model of `auto_class` (`AutoModelFor…`) from `folder` in float32; `config` adds to its config.
 
-    Its attention is written out (`eager`): over a dozen tokens a fused kernel costs more than it saves.
+    Its attention is written out (`eager`): over a dozen tokens a fused kernel costs more than it saves. What the folder
+    holds no weights for would be made at random, so it is refused but for what the caller allows.
+
+    Args:
+        new_head: whether what lies above the encoder may be new.
+        pooler: where the folder has none and the model reads one: `needed` refuses, `new` makes one at random and says
+            so, `optional` leaves it out.
 
     Raises:
-        InputError: the folder holds no model that `auto_class` can take.
+        InputError: the folder holds no model that `auto_class` can take, or its weights leave a part of it at random.
     """
     import torch
     from safetensors import SafetensorError
@@ -44,21 +52,60 @@ def load_model(auto_class: Any, folder: Path, **config: Any) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         settings.update(config)
         expected = getattr(auto_class, "config_class", None)
         if expected and settings.model_type != expected.model_type:
             raise ValueError(f"it is of type {settings.model_type}, {auto_class.__name__} takes {expected.model_type}")
-        return auto_class.from_pretrained(
+        model, info = auto_class.from_pretrained(
             folder,
             config=settings,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             dtype=torch.float32,
             attn_implementation="eager",
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"{folder}: not a model that can be loaded: {str(error).splitlines()[0]:.200}") from None
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{folder}: not a model that can be loaded: {reason:.200}") from None
+    _check_whole(model, sorted(info["missing_keys"]), folder, new_head, pooler)
+    return model
+
+
+def _check_whole(model: Any, missing: list[str], folder: Path, new_head: bool, pooler: Pooler) -> None:
+    """Refuse a model with parts at random; see `load_model`. `missing` names the tensors that had no weights."""
+    encoder = model.base_model
+    inner = "" if encoder is model else f"{model.base_model_prefix}."
+    below = [name for name in missing if name.startswith(inner)]
+    poolers = [name for name in below if name.startswith(f"{inner}pooler.")]
+    lacking = [name for name in below if name not in poolers]
+    if lacking:
+        total = len(encoder.state_dict())
+        raise InputError(
+            f"{folder}: its weights fill {total - len(below)} of the encoder's {total} tensors, and not "
+            f"{_first(lacking)}, which would be made at random; use a model whose weights are whole"
+        )
+    head = [name for name in missing if name not in below]
+    if head and not new_head:
+        raise InputError(f"{folder}: no weights for {_first(head)}; it was not trained for this, or run dvc repro anew")
+    if not poolers:
+        return
+    if pooler == "needed":
+        raise InputError(
+            f"{folder}: it has no pooler, and the head reads one, which would stay random; take mode full, which "
+            "trains it, or set random_pooler: true in the run"
+        )
+    if pooler == "optional":
+        encoder.pooler = None
+    else:
+        print(f"{folder}: it has no pooler, and the head reads one; it starts from a random one", file=sys.stderr)
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
 
 
 def model_type(folder: Path) -> str:

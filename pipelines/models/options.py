@@ -7,6 +7,7 @@ from pydantic import Field
 from pipelines.core.blocks import Block, Seed
 
 Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
+Pooler = Literal["needed", "new", "optional"]  # what becomes of a pooler that a folder lacks, see `loading.load_model`
 Precision = Literal["auto", "fp32", "bf16"]  # of the encoder's matrix products; auto: bf16 where it is faster
 
 
@@ -27,6 +28,20 @@ class Run(Block):
     ema: float = Field(default=0.0, ge=0, lt=1)
     seed: Seed = 13
     precision: Precision = "auto"
+
+
+class PooledRun(Run):
+    """A run whose head reads the pooler, which a base model may lack: a new one starts at random.
+
+    In mode head nobody would ever train it, so that is refused unless `random_pooler` says that it may be so.
+    """
+
+    random_pooler: bool = False
+
+    @property
+    def pooler(self) -> Pooler:
+        """What becomes of a missing pooler."""
+        return "new" if self.mode == "full" or self.random_pooler else "needed"
 
 
 class Card(Block):

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipelines.core.blocks import Block, Seed, validated
+from pipelines.core.blocks import Block, RunName, Seed, validated
 from pipelines.core.errors import InputError
 from pipelines.core.provenance import code_of
 from pipelines.models import task as tasks
-from pipelines.models.options import Run
+from pipelines.models.options import Run, Start
 
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of them train and predict with
@@ -40,30 +40,60 @@ def few_shot_size(block: Any, path: str) -> tuple[Drawn, Run]:
     return validated(Drawn, drawn, path), tasks.options(rest, path)
 
 
-def made_from_run(options: Run, start: str, encoder: dict[str, Any], split: dict[str, Any]) -> dict[str, Any]:
-    """What `repeat` measures: all that a run is made from but its seed."""
+class Variant(Block):
+    """A run of params.yaml, or another variant, with some options changed; and which encoder it starts from."""
+
+    run: RunName
+    finetune_from: Start = "base"
+    change: dict[str, Any] = Field(default_factory=dict)
+
+
+def variant(name: str, variants: dict[str, Variant], finetune: dict[str, Any]) -> tuple[Start, dict[str, Any]]:
+    """Which encoder a variant starts from, and its block, as one of a run.
+
+    Raises:
+        InputError: there is no such variant, it is of no run that there is, or of itself.
+    """
+    path = f"variants.of.{name}"
+    chain: list[Variant] = []
+    while name in variants:
+        if variants[name] in chain:
+            raise InputError(f"params.yaml: {path}.run: {name} is a variant of itself; name a run")
+        chain.append(variants[name])
+        name = variants[name].run
+    if not chain or not isinstance(finetune.get(name), dict):
+        known = ", ".join([*finetune, *variants])
+        raise InputError(f"params.yaml: {path}: {name}: no such run or variant; there are: {known}")
+    block = dict(finetune[name])
+    for of in reversed(chain):
+        block |= of.change
+    return chain[0].finetune_from, block
+
+
+def made_from_run(options: Run, start: str, **shared: Any) -> dict[str, Any]:
+    """What `repeat` and `variant` measure: all that a run is made from but its seed.
+
+    Args:
+        shared: what others are made from too: the sections `encoder`, `split` and `threads`.
+    """
     settings = options.model_dump(exclude={"seed"}) | {"finetune_from": start}
-    return _made_from(settings, [options.task], encoder=encoder, split=split)
+    return _made_from(settings, [options.task], **shared)
 
 
-def made_from_size(drawn: Drawn, options: Run, encoder: dict[str, Any]) -> dict[str, Any]:
+def made_from_size(drawn: Drawn, options: Run, **shared: Any) -> dict[str, Any]:
     """What `few_shot` measures; its seed draws the utterances, so it counts."""
-    return _made_from(options.model_dump() | drawn.model_dump(), [options.task], encoder=encoder)
+    return _made_from(options.model_dump() | drawn.model_dump(), [options.task], **shared)
 
 
-def made_from_augment(
-    options: Block, settings: dict[str, Any], encoder: dict[str, Any], split: dict[str, Any], code: tuple[str, ...]
-) -> dict[str, Any]:
+def made_from_augment(options: Block, settings: dict[str, Any], code: tuple[str, ...], **shared: Any) -> dict[str, Any]:
     """What `augment` measures, with further `settings` and `code`; its seed draws the few, so it counts."""
     settings = options.model_dump(exclude={"run"}) | settings
-    return _made_from(settings, ["intent"], code, encoder=encoder, split=split)
+    return _made_from(settings, ["intent"], code, **shared)
 
 
-def _made_from(
-    settings: dict[str, Any], names: list[str], code: tuple[str, ...] = (), **others: dict[str, Any]
-) -> dict[str, Any]:
+def _made_from(settings: dict[str, Any], names: list[str], code: tuple[str, ...] = (), **shared: Any) -> dict[str, Any]:
     modules = (*CODE, *code, *(f"pipelines.tasks.{name}.task" for name in names))
-    return {"options": settings | others, "code": code_of(*modules)}
+    return {"options": settings | shared, "code": code_of(*modules)}
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """One way to train any task, every weight or only the head: Trainer with a seeded, length-grouped order."""
 
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -239,13 +238,25 @@ class _Trainer(Trainer):
 
 
 def _depths(model: Any) -> dict[torch.nn.Parameter, int]:
-    """Parameter -> layers between it and the head: 0 for head and pooler, most for the embeddings."""
-    layers = model.config.num_hidden_layers
-    depths = {}
-    for name, parameter in model.named_parameters():
-        layer = re.search(r"\.layer\.(\d+)\.", name)
-        depths[parameter] = layers - int(layer[1]) if layer else (layers + 1) * (".embeddings." in name)
-    return depths
+    """Parameter -> layers between it and the head: 0 for head and pooler, most for what comes before the layers.
+
+    Raises:
+        InputError: the encoder keeps no list of its layers.
+    """
+    depths = dict.fromkeys(model.parameters(), 0)
+    encoder, count = model.base_model, model.config.num_hidden_layers
+    trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    if not trained:
+        return depths
+    lists = (module for module in encoder.modules() if isinstance(module, torch.nn.ModuleList))
+    layers = next((module for module in lists if len(module) == count), None)
+    if layers is None:
+        raise InputError(f"layer_decay: a {model.config.model_type} has no list of {count} layers; set layer_decay: 1")
+    for n, layer in enumerate(layers):
+        depths |= dict.fromkeys(layer.parameters(), count - n)
+    first = next(layers[0].parameters())
+    before = next(n for n, parameter in enumerate(trained) if parameter is first)
+    return depths | dict.fromkeys(trained[:before], count + 1)
 
 
 class _LengthGrouped(Sampler):

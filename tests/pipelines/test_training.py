@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
@@ -30,9 +31,6 @@ def rows():
 
 def options_of(task, **values):
     return tasks.offered(task).Options(**({"mode": "full"} | values))
-
-
-SLOTS = options_of("slots")
 
 
 def run(rows, tiny_encoder, folder, task="intent", mode="full", epochs=3, **changes):
@@ -67,7 +65,7 @@ def test_head_trains_the_new_layer_and_nothing_else(rows, tiny_encoder, tmp_path
 
 
 def test_full_trains_every_weight(rows, tiny_encoder, tmp_path):
-    before = tasks.get("intent").build(tiny_encoder, rows["train_full"], SLOTS).state_dict()
+    before = tasks.get("intent").build(tiny_encoder, rows["train_full"], options_of("intent")).state_dict()
     trained = run(rows, tiny_encoder, tmp_path / "c")
     assert trained.facts["trained_weights"] == trained.facts["weights"]
     still = [name for name, w in trained.model.state_dict().items() if torch.equal(w, before[name])]
@@ -81,7 +79,7 @@ PRECISIONS = {"fp32": 1e-5, "bf16": 0.02}
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder, tmp_path, precision):
     task = tasks.get("slots")
-    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
+    model = task.build(tiny_encoder, rows["train_full"], options_of(task.name))
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     expected = inference.predict(model, features, task.outputs, "fp32")
     encoder = model.base_model
@@ -94,7 +92,7 @@ def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder, tmp_path, p
 
 def test_bf16_is_near_fp32_and_not_the_same(rows, tiny_encoder):
     task = tasks.get("slots")
-    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
+    model = task.build(tiny_encoder, rows["train_full"], options_of(task.name))
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     exact, near = (inference.predict(model, features, task.outputs, precision) for precision in PRECISIONS)
     worst = max(np.abs(one - other).max() for one, other in zip(exact, near, strict=True))
@@ -104,7 +102,12 @@ def test_bf16_is_near_fp32_and_not_the_same(rows, tiny_encoder):
 
 def test_rows_of_the_vocabulary_that_no_text_uses_stay_as_they_are(rows, tiny_encoder, tmp_path):
     task = tasks.get("intent")
-    before = task.build(tiny_encoder, rows["train_full"], SLOTS).get_input_embeddings().weight.detach().clone()
+    before = (
+        task.build(tiny_encoder, rows["train_full"], options_of(task.name))
+        .get_input_embeddings()
+        .weight.detach()
+        .clone()
+    )
     trained = run(rows, tiny_encoder, tmp_path / "c").model
     after = trained.get_input_embeddings().weight
     assert after.shape == before.shape
@@ -118,7 +121,7 @@ def test_rows_of_the_vocabulary_that_no_text_uses_stay_as_they_are(rows, tiny_en
 
 def test_a_table_of_rows_in_use_gives_the_same_loss_and_gradients(rows, tiny_encoder):
     task = tasks.get("intent")
-    model = task.build(tiny_encoder, rows["train_full"], SLOTS).eval()
+    model = task.build(tiny_encoder, rows["train_full"], options_of(task.name)).eval()
     tokenizer = loading.load_tokenizer(tiny_encoder)
     features = task.encode(rows["train_full"], tokenizer, model)
     batch = inference.collate(features, task.labels)
@@ -158,7 +161,7 @@ def test_dropout_draws_the_rate_that_was_asked_and_by_seed():
 
 def test_predictions_do_not_depend_on_their_neighbours(rows, tiny_encoder):
     task = tasks.get("slots")
-    model = task.build(tiny_encoder, rows["train_full"], SLOTS)
+    model = task.build(tiny_encoder, rows["train_full"], options_of(task.name))
     features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
     for precision, near in PRECISIONS.items():
         together = inference.predict(model, features, task.outputs, precision)
@@ -303,3 +306,23 @@ def test_the_best_epoch_is_the_first_of_the_best_on_validation(rows, tiny_encode
         inference.predict(trained.model, features, task.outputs), features, rows["validate"], trained.model
     )
     assert task.score(predictions, rows["validate"])["accuracy"] == pytest.approx(max(scores))
+
+
+def test_layers_are_found_whatever_an_encoder_calls_them():
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    config = DistilBertConfig(vocab_size=50, dim=16, hidden_dim=32, n_layers=2, n_heads=2)
+    model = DistilBertForSequenceClassification(config)
+    found = {name: trainer._depths(model)[parameter] for name, parameter in model.named_parameters()}
+    assert found["distilbert.embeddings.word_embeddings.weight"] == 3
+    assert found["distilbert.transformer.layer.0.ffn.lin1.weight"] == 2
+    assert found["distilbert.transformer.layer.1.ffn.lin1.weight"] == 1
+    assert found["classifier.weight"] == found["pre_classifier.weight"] == 0
+
+
+def test_an_encoder_without_a_list_of_its_layers_is_one_line():
+    from transformers import AlbertConfig, AlbertForSequenceClassification
+
+    config = AlbertConfig(vocab_size=50, hidden_size=16, intermediate_size=32, num_attention_heads=2, embedding_size=8)
+    with pytest.raises(InputError, match="layer_decay: a albert has no list of 12 layers"):
+        trainer._depths(AlbertForSequenceClassification(config))

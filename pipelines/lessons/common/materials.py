@@ -21,10 +21,10 @@ from pipelines.core.blocks import Block
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.models import loading
+from pipelines.models.options import Pooler
 
 LESSONS = Path(__file__).parents[1]
 KINDS = {"bert": "base-encoder", "gpt2": "decoder"}  # what lessons look into -> one that is there offline
-POOLERS = ("pooler.dense.weight", "bert.pooler.dense.weight")  # as encoders and tuned models name it
 
 
 def _not_empty(text: str) -> str:
@@ -82,12 +82,12 @@ class Materials:
             raise InputError(f"{where}: this is a {found}, and the lesson is about a {kind}; try {KINDS[kind]}")
         return folder
 
-    def load(self, key: str, name: str, auto_class: Any, kind: str, **config: Any) -> tuple[Any, Any]:
-        """Model and tokenizer of `find`, without dropout; without a pooler where the folder holds none."""
+    def load(
+        self, key: str, name: str, auto_class: Any, kind: str, pooler: Pooler = "optional", **config: Any
+    ) -> tuple[Any, Any]:
+        """Model and tokenizer of `find`, without dropout; its head may be new, a missing pooler is left out."""
         folder = self.find(key, name, kind)
-        model = loading.load_model(auto_class, folder, **config).eval()
-        if getattr(model, "pooler", None) is not None and not any(loading.holds(folder, weight) for weight in POOLERS):
-            model.pooler = None  # it would be random
+        model = loading.load_model(auto_class, folder, new_head=True, pooler=pooler, **config).eval()
         return model, loading.load_tokenizer(folder)
 
     def fits(

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pipelines.models.options import Card, Run
+from pipelines.models.options import Card, PooledRun
 
 
-class Options(Run):
+class Options(PooledRun):
     """A run of this task."""
 
     task: Literal["intent"] = "intent"

@@ -16,9 +16,8 @@ from pipelines.tasks.intent import Options
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """A classifier over the intents of `rows` on the encoder in `base`."""
-    return loading.load_model(
-        AutoModelForSequenceClassification, base, **loading.label_config(sorted({row["intent"] for row in rows}))
-    )
+    labels = loading.label_config(sorted({row["intent"] for row in rows}))
+    return loading.load_model(AutoModelForSequenceClassification, base, new_head=True, pooler=options.pooler, **labels)
 
 
 def encode(

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipelines.models.options import Card, Run
+from pipelines.models.options import Card, PooledRun
 
 
-class Options(Run):
+class Options(PooledRun):
     """A run of this task."""
 
     task: Literal["joint"] = "joint"

@@ -17,7 +17,8 @@ from pipelines.tasks.joint.model import JointBert, Objective
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """A joint model over the intents and the tags of `rows` on the encoder in `base`."""
     intents = sorted({row["intent"] for row in rows})
-    model = loading.load_model(JointBert, base, intents=intents, tags=tagging.tag_names(rows), head=options.head)
+    config = {"intents": intents, "tags": tagging.tag_names(rows), "head": options.head}
+    model = loading.load_model(JointBert, base, new_head=True, pooler=options.pooler, **config)
     model.objective = Objective(
         slot_loss_weight=options.slot_loss_weight,
         slot_dropout=options.slot_dropout,

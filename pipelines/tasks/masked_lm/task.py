@@ -21,7 +21,15 @@ NO_LABEL = -100  # what the loss passes over
 
 
 class BertForMaskedLM(transformers.BertForMaskedLM):
-    """BERT whose head, in training, sees the chosen tokens alone: over all of them it costs as much as the encoder."""
+    """BERT whose head, in training, sees the chosen tokens alone: over all of them it costs as much as the encoder.
+
+    Its encoder keeps the pooler, untouched, for the tasks that start from it and read it.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.bert = transformers.BertModel(config)
+        self.post_init()
 
     def forward(
         self,
@@ -41,7 +49,10 @@ class BertForMaskedLM(transformers.BertForMaskedLM):
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """The encoder in `base` with a head that is tied to its word embeddings; new where `base` has none."""
-    return loading.load_model(BertForMaskedLM, base)
+    model = loading.load_model(BertForMaskedLM, base, new_head=True, pooler="optional")
+    if model.bert.pooler is not None:
+        model.bert.pooler.requires_grad_(False)  # nothing here reads it
+    return model
 
 
 def encode(

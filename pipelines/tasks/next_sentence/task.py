@@ -18,7 +18,9 @@ HEAD = "cls.seq_relationship.weight"
 
 def build(base: Path, rows: list[Pair], options: Options) -> Any:
     """The encoder in `base` with a head for two classes; new where `base` has none. Its config keeps `longest_pair`."""
-    return loading.load_model(BertForNextSentencePrediction, base, longest_pair=options.longest_pair)
+    return loading.load_model(
+        BertForNextSentencePrediction, base, new_head=True, pooler="new", longest_pair=options.longest_pair
+    )
 
 
 def encode(

@@ -39,6 +39,7 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     return loading.load_model(
         AutoModelForQuestionAnswering,
         base,
+        new_head=True,
         questions={label: written.get(label, plain_question(label)) for label in labels},
         asked={intent: sorted(labels) for intent, labels in sorted(asked.items())},
         null_threshold=0.0,

@@ -17,7 +17,8 @@ score, is_right, plots = tagging.score, tagging.is_right, tagging.plots
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """A tagger over the tags of the slot labels of `rows` on the encoder in `base`."""
-    return loading.load_model(AutoModelForTokenClassification, base, **loading.label_config(tagging.tag_names(rows)))
+    labels = loading.label_config(tagging.tag_names(rows))
+    return loading.load_model(AutoModelForTokenClassification, base, new_head=True, **labels)
 
 
 def encode(

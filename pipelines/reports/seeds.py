@@ -1,0 +1,31 @@
+"""The same options under several seeds: what `repeat` and `variant` measure."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.data import parquet
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
+from pipelines.models.options import Run
+from pipelines.training import runs
+
+
+def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]) -> list[dict[str, Any]]:
+    """Train on the encoder in `base` with each seed, and evaluate on test; the models are not kept.
+
+    Returns:
+        For each seed its test metrics, those on `validation`, and the ids of what it gets `wrong` on test.
+    """
+    task = tasks.get(options.task)
+    tokenizer = loading.load_tokenizer(base)
+    rows = parquet.read(splits / "test.parquet")
+    results = []
+    for seed in seeds:
+        settings = options.model_copy(update={"seed": seed})
+        trained = runs.train(f"{name}-{seed}", task, base, splits, settings, tokenizer)
+        predictions = inference.predictions(task, trained.model, tokenizer, rows, options.precision)
+        scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
+        pairs = zip(rows, predictions, strict=True)
+        wrong = sorted(row["id"] for row, prediction in pairs if not task.is_right(prediction, row))
+        results.append({"seed": seed, "validation": trained.facts["validation"], "wrong": wrong} | scores)
+    return results

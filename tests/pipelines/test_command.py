@@ -1,0 +1,129 @@
+"""How a stage starts and ends: threads that params name, one process, one line for what a person can mend."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from pipelines.core import command as commands
+from tests.conftest import ROOT
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Run a stage that does `body` in a folder whose params.yaml asks for 3 threads; -> its error, or None."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("threads: 3\n")
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    for name in (*commands.SEVERAL, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    before = torch.get_num_threads()
+
+    def started(body, computes=True):
+        def stage():
+            body()
+
+        try:
+            commands.command(stage, computes)
+        except SystemExit as stopped:
+            return stopped.code
+        return None
+
+    yield started
+    torch.set_num_threads(before)
+
+
+def test_threads_are_those_of_params_and_not_of_the_machine(start, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = []
+    assert start(lambda: found.append(torch.get_num_threads())) is None
+    assert found == [3]
+
+
+@pytest.mark.parametrize("value", ["0", "many", "1.5", "[]"])
+def test_threads_that_are_no_count_are_one_line(start, tmp_path, value):
+    (tmp_path / "params.yaml").write_text(f"threads: {value}\n")
+    assert start(lambda: None).startswith("error: params.yaml: threads: ")
+
+
+@pytest.mark.parametrize("name", commands.SEVERAL)
+def test_several_processes_are_refused(start, monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    assert start(lambda: None) is None
+    monkeypatch.setenv(name, "2")
+    ran = []
+    said = start(lambda: ran.append(1), computes=False)
+    assert said.startswith(f"error: {name} is 2: a stage runs in one process")
+    assert ran == []
+
+
+def test_one_gpu_of_several_is_seen(start, monkeypatch):
+    assert start(lambda: None) is None
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert "error: CUDA_VISIBLE_DEVICES is 0,1: a stage computes on one GPU; name one" in start(lambda: None)
+
+
+def raises(error, cause=None):
+    def body():
+        raise error from cause
+
+    return body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        raises(FULL),
+        raises(RuntimeError("while writing"), FULL),
+        raises(RuntimeError("I/O error: No space left on device (os error 28)")),
+        raises(RuntimeError("[enforce fail at inline_container.cc:668] . unexpected pos 64 vs 0")),
+    ],
+)
+def test_a_full_disk_is_one_line(start, body):
+    assert start(body).startswith("error: no space left on the disk; make room")
+
+
+def test_another_error_is_a_bug_and_keeps_its_traceback(start):
+    with pytest.raises(ZeroDivisionError):
+        start(lambda: 1 / 0)
+    with pytest.raises(PermissionError):
+        start(raises(PermissionError(errno.EACCES, "not allowed")))
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_a_stop_is_one_line_and_takes_away_what_is_unfinished(tmp_path, number, name):
+    script = """
+        from pathlib import Path
+        import time
+        from pipelines.core import files, stopping
+        stopping.in_one_line()
+        with files.whole(Path("out")) as made:
+            made.mkdir()
+            print("ready", flush=True)
+            try:
+                time.sleep(60)
+            except Exception:
+                print("caught")
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    out, said = process.communicate(timeout=10)
+    assert (process.returncode, out) == (128 + number, "")
+    assert said == f"stopped: {name}; dvc repro goes on from its last whole epoch\n"
+    assert list(tmp_path.iterdir()) == []
