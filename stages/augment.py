@@ -60,7 +60,7 @@ def augment(size: str) -> None:
         drawn = drawing.draw(train, int(size), f"{options.seed}/{number}", "augment.run")
         few = [row for row in train if row["id"] in drawn]
         draws.append(_draw(options, few, test, options.seed + number, write))
-    shared = {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
+    shared = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
     settings = {"decoder.name": decoder, "decoder.scratch": sizes.model_dump(), "generate.max_new_tokens": longest}
     report = {
         "source": blocks.load("data", Data).name,

@@ -145,7 +145,7 @@ def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
 
 def _shared() -> dict[str, Any]:
     """What all that is measured on demand is made from."""
-    return {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
+    return {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
 
 
 def _variants(source: str) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ def repeat(run: str) -> None:
     """Make metrics/on_demand/repeat-<run>.json: test metrics of each seed, and what it gets wrong."""
     options = tasks.run_options(run)
     start = blocks.load("finetune_from", Start)
-    shared = {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
+    shared = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
     numbers = blocks.load("repeat.seeds", on_demand.Seeds)
     report = {
         "run": run,

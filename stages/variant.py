@@ -19,7 +19,7 @@ def variant(name: str) -> None:
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
     start, block = on_demand.variant(name, of, blocks.load("finetune", dict[blocks.RunName, dict]))
     options = tasks.options(block, f"variants.of.{name}")
-    shared = {key: blocks.load(key, Any) for key in ("encoder", "split", "threads")}
+    shared = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
     numbers = blocks.load("variants.seeds", on_demand.Seeds)
     report = {
         "variant": name,

@@ -58,7 +58,7 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
 
 
 def modules(run: StageRun) -> set[str]:
-    """Files of the project that the stage run imports, relative to it; without what only says how a stage is stopped."""
+    """Files of the project that the stage run imports, relative to it, but for how a stage is stopped."""
     return {path.as_posix() for path in imported(run.script, *run.roots)} - {"stages/__init__.py"}
 
 

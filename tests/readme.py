@@ -1,9 +1,9 @@
 """The generated parts of the READMEs. `python -m tests.readme` writes them; test_readme.py keeps them true."""
 
-import csv
 import json
 import re
 from statistics import mean, stdev
+from typing import Any
 
 import yaml
 
@@ -19,7 +19,9 @@ def stage_table() -> str:
     lines = ["| stage | what it does | writes |", "| --- | --- | --- |"]
     for name, stage in stages.items():
         body = stage.get("do", stage)
-        item = {"few_shot": "size", "augment": "size", "lesson": "name", "fetch_model": "name"}.get(name, "run")
+        item = {"few_shot": "size", "augment": "size", "lesson": "name", "fetch_model": "name", "variant": "name"}.get(
+            name, "run"
+        )
         item = f"<{item}>"
         title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
         writes = [
@@ -74,16 +76,35 @@ def few_shot() -> str:
 
 
 def levers() -> str:
-    """What each change brought on validation; experiments that were run once, see README.md."""
-    with (ROOT / "metrics/levers.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    lines = ["| change | frame accuracy | slot F1 | intent accuracy |", "| --- | ---: | ---: | ---: |"]
-    lines += [
-        f"| {row['change']} | {float(row['frame_accuracy']):.4f} | {float(row['slot_f1']):.4f} "
-        f"| {float(row['intent_accuracy']):.4f} |"
-        for row in rows
+    """What each change of the joint model from the base encoder brought on validation, as `variant` measured it."""
+    figures = ("frame_accuracy", "slot_f1", "intent_accuracy")
+    found = {name: of for name, of in _variants().items() if name.startswith("joint-") and of["change"]}
+    rows = [("joint-full", "the default", "", [_metrics("joint-full")["validation"]])]
+    rows += [
+        (f"{name}{_older(of)}", of["run"], _words(of["change"]), [seed["validation"] for seed in of["seeds"]])
+        for name, of in found.items()
     ]
+    lines = ["| variant | of | change | frame accuracy | slot F1 | intent accuracy |"]
+    lines.append("| --- | --- | --- | ---: | ---: | ---: |")
+    for name, run, change, seeds in rows:
+        shown = " | ".join(f"{mean(seed[figure] for seed in seeds):.4f}" for figure in figures)
+        lines.append(f"| {name} | {run} | {change} | {shown} |")
     return "\n".join(lines)
+
+
+def _variants() -> dict[str, Any]:
+    """In the order of params.yaml, as the first is what the others change."""
+    found = _metrics("peers")["variants"]
+    order = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["variants"]["of"]
+    return {name: found[name] for name in order if name in found}
+
+
+def _older(of: dict[str, Any]) -> str:
+    return augmentation.OLDER if of["older"] else ""
+
+
+def _words(change: dict[str, Any]) -> str:
+    return ", ".join(f"`{key}: {value}`" for key, value in change.items())
 
 
 def augmented() -> str:
@@ -92,14 +113,33 @@ def augmented() -> str:
 
 
 def adapted() -> str:
-    """Runs from the base encoder beside the same from the adapted one: experiments that were run once."""
-    with (ROOT / "metrics/adapted.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    lines = ["| run | metric | on | from base | from adapted |", "| --- | --- | --- | ---: | ---: |"]
-    for row in rows:
-        shown = " | ".join(f"{float(row[key]):.4f}" for key in ("base", "adapted"))
-        lines.append(f"| {row['run']} | {row['metric']} | {row['partition']} | {shown} |")
+    """Runs from the base encoder beside the same from the adapted one, under the same seeds."""
+    lines = ["| run | metric | on | from base | from adapted | seeds |", "| --- | --- | --- | ---: | ---: | ---: |"]
+    headlines = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))
+    for of in (of for of in _variants().values() if of["finetune_from"] == "adapted"):
+        run, (metric, *_) = of["run"], headlines[of["run"]]
+        base = {seed["seed"]: seed for seed in _seeds(run)}
+        both = [(base[seed["seed"]], seed) for seed in of["seeds"] if seed["seed"] in base]
+        for part, at in (("validation", lambda seed: seed["validation"]), ("test", lambda seed: seed)):
+            shown = [
+                " ± ".join(f"{value:.4f}" for value in _spread([at(one)[metric] for one in of_start]))
+                for of_start in zip(*both, strict=True)
+            ]
+            lines.append(f"| {run}{_older(of)} | {metric} | {part} | {' | '.join(shown)} | {len(both)} |")
     return "\n".join(lines)
+
+
+def _seeds(run: str) -> list[dict[str, Any]]:
+    """A run's own seed, and those that `repeat` measured."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    own = _metrics(run) | {"seed": params["finetune"][run]["seed"]}
+    repeated = ROOT / f"metrics/on_demand/repeat-{run}.json"
+    return [own, *(_metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() else [])]
+
+
+def _spread(values: list[float]) -> list[float]:
+    """Mean and, of several, the sample standard deviation."""
+    return [mean(values), *([stdev(values)] if len(values) > 1 else [])]
 
 
 def learned() -> str:

@@ -248,6 +248,30 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
 
 
+def test_a_variant_is_measured_beside_its_run(project):
+    prepare("download", "convert", "split", "fetch_encoder", "adapt_encoder")
+    for name in ("intent-adapted", "joint-ema"):
+        result = run_stage("stages.variant", name)
+        assert result.returncode == 0, result.stderr
+    report = read_details("metrics/on_demand/variant-joint-ema.json")
+    made = report["made_from"]["options"]
+    assert (made["ema"], made["slot_dropout"], made["epochs"], made["finetune_from"]) == (0.999, 0.0, 5, "base")
+    assert [seed["seed"] for seed in report["seeds"]] == [13]
+    adapted = read_details("metrics/on_demand/variant-intent-adapted.json")
+    assert adapted["made_from"]["options"]["finetune_from"] == "adapted"
+    assert set(adapted["seeds"][0]) >= {"accuracy", "validation", "wrong"}
+    edit_params(lambda content: content["variants"]["of"]["intent-adapted"].update(change={"epochs": 9}))
+    assert run_stage("stages.peers").returncode == 0
+    shown = read_details("metrics/peers.json")["variants"]
+    assert set(shown) == {"intent-adapted", "joint-ema"}
+    assert shown["joint-ema"]["older"] == ""
+    assert shown["intent-adapted"]["older"] == "measured with epochs 1, now 9"
+
+    assert_one_line_error(run_stage("stages.variant", "nothing"), "variants.of.nothing", "joint-ema")
+    edit_params(lambda content: content["variants"]["of"]["joint-plain"].update(run="joint-ema"))
+    assert_one_line_error(run_stage("stages.variant", "joint-ema"), "is a variant of itself")
+
+
 @pytest.mark.parametrize("name", ["download", "convert", "split", "runs", "peers", "summary"])
 def test_stages_that_need_no_torch_do_not_import_it(project, name):
     chain = ["download", "convert", "split"]
