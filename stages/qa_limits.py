@@ -56,7 +56,7 @@ def _asked(run: str) -> list[dict[str, str]]:
 def _cases() -> list[dict[str, str]]:
     try:
         cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{QUESTIONS}: {' '.join(str(error).split())}; restore the file") from None
     for number, case in enumerate(cases if cases and isinstance(cases, list) else [None]):
         whole = isinstance(case, dict) and set(case) == {"kind", "text", "question", "right"}

@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, shown
 
 PARAMS = Path("params.yaml")
 
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+
+def _inside(path: str) -> str:
+    if ".." in Path(path).parts and not Path(path).is_absolute():
+        raise ValueError("it leads out of the project; name a folder in it, or an absolute one")
+    if not path.isprintable():
+        raise ValueError("it has characters that are not printed; name it without")
+    return path
+
+
+# a name, a folder in the project, or an absolute one
+Place = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_inside)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's generator takes
 Threads = Annotated[int, Field(ge=1, le=1024)]  # of the processor
@@ -64,7 +76,7 @@ def validated(kind: Any, value: Any, path: str) -> Any:
     except ValidationError as error:
         first, *others = error.errors()
         where = ".".join([path, *(str(part) for part in first["loc"] if part != "[key]")])
-        got = "" if first["type"] == "missing" else f" (got {first['input']!r:.60})"
+        got = "" if first["type"] == "missing" else f" (got {shown(first['input'])})"
         more = f"; and {len(others)} more" if others else ""
         raise InputError(f"{PARAMS}: {where}: {first['msg']}{got}{more}; mend this key") from None
 
@@ -74,7 +86,7 @@ def _content() -> dict[str, Any]:
         content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{PARAMS}: not found; run from the top folder of the project") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such day, bytes, number
         raise InputError(f"{PARAMS}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(f"{PARAMS}: no sections in it; restore it with git checkout {PARAMS}")

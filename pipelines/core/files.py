@@ -64,8 +64,13 @@ def write_csv(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Non
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rounded(rows))
+    writer.writerows({key: _no_formula(value) for key, value in row.items()} for row in _rounded(rows))
     write_text(path, text.getvalue())
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet would run gets an apostrophe before it, which shows it as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def read_json(path: Path) -> Any:

@@ -15,6 +15,9 @@ PARTS = {"train_full": "{0}/train_{0}_full.json", "validate": "{0}/validate_{0}.
 FEW_SHOT = "{0}/train_{0}.json"  # the 300 utterances per intent that the benchmark of 2017 drew from
 
 
+NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w.-])?")  # of an intent or a label
+
+
 def intents(folder: Path) -> list[str]:
     """The intents of a folder in SNIPS layout: its sub-folders that hold a training file of their name, in order.
 
@@ -26,7 +29,15 @@ def intents(folder: Path) -> list[str]:
     if not found:
         missing = "no such folder" if not folder.is_dir() else "no intents in it"
         raise InputError(f"{folder}: {missing}; a corpus has files such as {pattern.format('<Intent>')}")
+    for intent in found:
+        _check_name(intent, str(folder))
     return found
+
+
+def _check_name(name: str, at: str) -> None:
+    """An intent or a label becomes a column, a token and part of a file's name."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"{at}: {name!r:.60} cannot be a name; take letters, digits, blanks within, and _ . -")
 
 
 def _is_of(path: Path) -> bool:
@@ -66,7 +77,7 @@ def _chunks(text: str, intent: str, where: str) -> list[list[dict[str, str]]]:
     """The `data` lists of the file, checked to the last chunk."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: broken JSON: {error}; fetch the file anew") from None
     if not isinstance(content, dict) or list(content) != [intent]:
         keys = ", ".join(map(str, content)) if isinstance(content, dict) else type(content).__name__
@@ -90,9 +101,12 @@ def _chunks(text: str, intent: str, where: str) -> list[list[dict[str, str]]]:
 def _check_chunk(chunk: Any, at: str) -> None:
     if not isinstance(chunk, dict) or not isinstance(chunk.get("text"), str):
         raise InputError(f'{at}: a chunk needs a "text" that is text; mend this chunk')
+    if re.search(r"[\ud800-\udfff]", chunk["text"]):
+        raise InputError(f"{at}: half of a surrogate pair in its text, which is no character; mend this chunk")
     if "entity" in chunk:
         if not isinstance(chunk["entity"], str) or not chunk["entity"]:
             raise InputError(f'{at}: the label "entity" must be text, found {chunk["entity"]!r:.40}; mend this chunk')
+        _check_name(chunk["entity"], at)
         if not chunk["text"].strip():
             raise InputError(f"{at}: the slot {chunk['entity']} has no text; mend this chunk")
 

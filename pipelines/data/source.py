@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
-
-from pipelines.core.blocks import Block
+from pipelines.core.blocks import Block, Place
 
 PUBLISHED, SAMPLE = "snips", "sample"
 
@@ -12,7 +10,7 @@ PUBLISHED, SAMPLE = "snips", "sample"
 class Data(Block):
     """`snips`, `sample`, or a folder of one's own in the same layout."""
 
-    source: str = Field(min_length=1)
+    source: Place
 
     @property
     def name(self) -> str:

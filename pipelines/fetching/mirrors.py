@@ -18,6 +18,7 @@ PAUSE = 0.5  # seconds before the second attempt; doubled before each further on
 CONNECT_TIMEOUT, READ_TIMEOUT, FILE_TIMEOUT = 10, 30, 300  # seconds
 PARALLEL = 8
 CHUNK = 1 << 16  # bytes
+LARGEST = 64 * 2**20  # bytes of a file; the largest of SNIPS has under one million
 
 
 def read_checksums(path: Path) -> dict[str, str]:
@@ -97,6 +98,8 @@ def _get_once(url: str) -> bytes:
         response.raise_for_status()
         for chunk in response.iter_content(CHUNK):
             data += chunk
+            if len(data) > LARGEST:
+                raise InputError(f"{url}: more than {LARGEST:,} bytes, which no file of SNIPS has; use another mirror")
             if time.monotonic() > deadline:
                 raise requests.Timeout(f"not done after {FILE_TIMEOUT} s")
     return bytes(data)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from pipelines.core.blocks import Block
+from pipelines.core.blocks import Block, Place
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.models import loading
@@ -36,7 +36,7 @@ def _not_empty(text: str) -> str:
 Sentence = Annotated[str, AfterValidator(_not_empty)]
 Sentences = Annotated[list[Sentence], Field(min_length=1)]
 SeveralSentences = Annotated[list[Sentence], Field(min_length=2)]  # to set side by side
-ModelName = Annotated[str, Field(min_length=1, max_length=200)]
+ModelName = Place  # a folder of data/models
 
 
 class LessonOptions(Block):

@@ -12,7 +12,7 @@ import yaml
 from scipy.special import softmax
 from transformers import AutoModelForQuestionAnswering
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, shown
 from pipelines.data.utterances import Utterance
 from pipelines.models import loading
 from pipelines.models.inference import predict
@@ -60,13 +60,15 @@ def read_questions(path: Path) -> dict[str, str]:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no such day, bytes, number
         raise InputError(f"{path.name}: {' '.join(str(error).split())}; restore the file") from None
     if not isinstance(content, dict):
         raise InputError(f"{path.name}: expected `label: question` lines; mend the file")
     for label, question in content.items():
+        if not isinstance(label, str):
+            raise InputError(f"{path.name}: {shown(label)}: expected a label; put it in quotes")
         if not isinstance(question, str) or not question.strip().endswith("?"):
-            raise InputError(f"{path.name}: {label}: expected a question, found {question!r:.40}; mend this line")
+            raise InputError(f"{path.name}: {label}: expected a question, found {shown(question)}; mend this line")
     return content
 
 
