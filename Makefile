@@ -5,7 +5,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 AT_ONCE := --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test test-elsewhere lint compare verify benchmark clean
+.PHONY: help setup run repro test test-elsewhere fuzz reproduce lint compare verify benchmark clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,12 @@ compare: setup  ## experiments side by side: the headlines, and the params that 
 
 verify: setup  ## set the finished run beside the one in git: outputs by their sums, figures within tolerances
 	@snips verify
+
+reproduce: setup  ## run the sample twice, in two fresh clones, and compare every output
+	python -m tests.reproduce
+
+fuzz: .venv/tests-installed  ## 10,000 hostile cases for each reader, by new seeds
+	FUZZ_CASES=10000 python -m pytest tests/test_fuzz.py
 
 benchmark: setup  ## measure beside plain transformers, half an hour and more; see benchmarks/README.md
 	python -m benchmarks

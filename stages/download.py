@@ -13,7 +13,7 @@ from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
-from pipelines.fetching import mirrors
+from pipelines.fetching import mirrors, watching
 
 CHECKSUMS = Path("data/snips.sha256")
 EMBEDDED = Path("data/sample")
@@ -23,6 +23,9 @@ RAW = Path("data/raw")
 def download() -> None:
     """Make data/raw from the source that params.yaml names."""
     source = blocks.load("data", Data).source
+    watched = blocks.load("watch.data", blocks.Place)
+    if source not in (PUBLISHED, SAMPLE):
+        watching.check("data", "data.source", source, watched)
     with files.whole(RAW) as folder:
         if source == PUBLISHED:
             mirrors.fetch(mirrors.read_checksums(CHECKSUMS), mirror(), folder)

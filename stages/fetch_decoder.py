@@ -7,7 +7,7 @@ from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.decoder.options import Scratch
-from pipelines.fetching import base_models
+from pipelines.fetching import base_models, watching
 
 BASE = Path("data/models/base-decoder")
 TRAIN = Path("data/splits/train.parquet")
@@ -22,6 +22,7 @@ class Decoder(base_models.Encoder):
 def fetch_decoder() -> None:
     """Make data/models/base-decoder."""
     decoder = blocks.load("decoder", Decoder)
+    watching.check("decoder", "decoder.name", decoder.name, blocks.load("watch.decoder", blocks.Place))
     longest = blocks.load("generate.max_new_tokens", int)  # known before minutes of training
     if decoder.name == "scratch" and longest >= decoder.scratch.n_positions:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Set all runs side by side: one nested JSON for `dvc exp show`, and a Markdown table of full against head."""
+"""Set all runs side by side: a nested JSON for `dvc exp show`, a Markdown table; and note the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -7,19 +7,22 @@ import pyarrow.parquet as pq
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
+from pipelines.reports.environment import environment
 from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of, table
 
 PREDICTIONS = Path("data/predictions")
 SUMMARY = Path("metrics/summary.json")
+ENVIRONMENT = Path("metrics/environment.json")
 REPORT = Path("data/report")
 
 
 def summary() -> None:
-    """Make metrics/summary.json and data/report/summary.md from the runs that params.yaml names."""
+    """Make metrics/{summary,environment}.json and data/report/summary.md from the runs that params.yaml names."""
     there = blocks.load("finetune", dict[blocks.RunName, dict])
     runs: dict[str, dict[str, Any]] = {run: files.read_json(PREDICTIONS / run / "run.json") for run in there}
     pairs = {f"{first}+{second}": pair_accuracy(_right(first), _right(second)) for first, second in pairs_of(runs)}
     files.write_json(SUMMARY, nested(runs, pairs))
+    files.write_details(ENVIRONMENT, environment(blocks.load("threads", blocks.Threads)))
     absent = [run for run in BUILT_IN if run not in runs]
     with files.whole(REPORT) as folder:
         folder.mkdir()

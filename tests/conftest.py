@@ -71,7 +71,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "metrics/on_demand", folder / "metrics/on_demand")
     tracked = ("snips.sha256", "literature_split.json", "qa_limits.yaml", "next_sentence.csv")
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore", *(f"data/{name}" for name in tracked)):
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", "requirements.txt", *(f"data/{name}" for name in tracked)):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
 
@@ -79,6 +79,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         content["threads"] = 1  # tests run one a core
         content["data"]["source"] = "sample"
         content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
+        content["watch"]["encoder"] = str(tiny_encoder)
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
             run["epochs"] = 1
         content["decoder"]["scratch"] |= {"vocab_size": 400, "n_embd": 32, "n_layer": 2, "n_head": 2}

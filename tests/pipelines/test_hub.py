@@ -35,7 +35,9 @@ def fetch(tmp_path, tiny_encoder):
 
     def run(hub, revision="main", sha256=None, name=NAME, loaded=False, **environment):
         encoder = {"name": name, "revision": revision, "sha256": sha256}
-        (folder / "params.yaml").write_text(yaml.safe_dump({"encoder": encoder}), encoding="utf-8")
+        (folder / "params.yaml").write_text(
+            yaml.safe_dump({"encoder": encoder, "watch": {"encoder": "requirements.txt"}}), encoding="utf-8"
+        )
         kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("HF_")}
         kept = {key: value for key, value in kept.items() if not key.upper().endswith("_PROXY")}
         kept |= {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url}

@@ -13,9 +13,9 @@ ENCODER = {"name": "a", "revision": "main", "sha256": None}
 SPLIT = {"protocol": "literature", "seed": 13}
 
 
-def made(task="slots", start="base", **options):
+def made(task="slots", start="base", threads=2, **options):
     settings = tasks.offered(task).Options(mode="full", **options)
-    return on_demand.made_from_run(settings, start, ENCODER, SPLIT)
+    return on_demand.made_from_run(settings, start, encoder=ENCODER, split=SPLIT, threads=threads)
 
 
 def report(**changes):
@@ -32,6 +32,7 @@ def test_the_same_options_and_code_are_the_same():
 def test_each_difference_is_said():
     assert on_demand.difference(report(), "sample", made()) == "measured on snips"
     assert on_demand.difference(report(), "snips", made(epochs=9)) == "measured with epochs 6, now 9"
+    assert on_demand.difference(report(), "snips", made(threads=4)) == "measured with threads 2, now 4"
     assert "finetune_from base, now adapted" in on_demand.difference(report(), "snips", made(start="adapted"))
     older = report(made_from=made() | {"code": "0"})
     assert on_demand.difference(older, "snips", made()) == "measured with older code"
@@ -50,7 +51,7 @@ def test_the_seed_of_the_draws_counts():
         drawn, options = on_demand.few_shot_size(
             {"task": "slots", "mode": "full", "per_intent": 10, "draws": 3, "seed": seed}, "x"
         )
-        return on_demand.made_from_size(drawn, options, ENCODER)
+        return on_demand.made_from_size(drawn, options, encoder=ENCODER, threads=2)
 
     assert on_demand.difference(report(made_from=size(13)), "snips", size(14)) == "measured with seed 13, now 14"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
@@ -441,12 +442,16 @@ def test_a_view_above_the_limit_says_what_to_do(learned, monkeypatch):
         lesson.lesson("attention")
 
 
-def test_a_model_without_a_pooler_is_not_given_one(changed):
-    changed("embeddings", encoder="adapted-encoder")
+def test_a_model_without_a_pooler_is_not_given_one(changed, tiny_encoder):
+    folder = shutil.copytree(tiny_encoder, "data/models/without-pooler")
+    weights = load_file(f"{folder}/model.safetensors")
+    kept = {name: value for name, value in weights.items() if "pooler" not in name}
+    save_file(kept, f"{folder}/model.safetensors", metadata={"format": "pt"})
+    changed("embeddings", encoder="without-pooler")
     lesson.lesson("embeddings")
     assert facts("embeddings")["pooler"] == {}
     assert "The pooler" not in page("embeddings")
-    changed("architecture", encoder="adapted-encoder")
+    changed("architecture", encoder="without-pooler")
     lesson.lesson("architecture")
     assert not [row for row in facts("architecture")["encoder"]["modules"] if "pooler" in row["module"]]
     (head,) = [row for row in facts("architecture")["properties"] if row["property"] == "head"]

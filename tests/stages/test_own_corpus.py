@@ -44,7 +44,7 @@ def own(project):
     write_corpus(Path("smart home"))
 
     def change(content):
-        content["data"]["source"] = "smart home"
+        content["data"]["source"] = content["watch"]["data"] = "smart home"
         content["split"] |= {"protocol": "random", "validation_share": 0.2, "test_share": 0.2}
         content["finetune"] = {run: content["finetune"][run] | {"epochs": 2} for run in RUNS}
         content["generate"]["n"] = 2
@@ -87,7 +87,7 @@ def test_from_download_to_summary(own):
     ("source", "parts"), [("no such folder", ["no such folder", "train_<Intent>_full.json"]), ("data", ["no intents"])]
 )
 def test_a_folder_that_is_no_corpus(project, source, parts):
-    edit_params(lambda content: content["data"].update(source=source))
+    edit_params(lambda content: (content["data"].update(source=source), content["watch"].update(data=source)))
     assert_one_line_error(run_stage("stages.download"), *parts)
 
 

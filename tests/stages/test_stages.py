@@ -295,6 +295,8 @@ def test_help_says_the_one_job():
 
 def test_a_bert_is_no_decoder(project, tiny_encoder):
     edit_params(lambda content: content["decoder"].update(name=str(tiny_encoder)))
+    assert_one_line_error(run_stage("stages.fetch_decoder"), "decoder.name", f"add -S watch.decoder='{tiny_encoder}'")
+    edit_params(lambda content: content["watch"].update(decoder=str(tiny_encoder)))
     assert_one_line_error(run_stage("stages.fetch_decoder"), "decoder.name", "a model of type bert; use a GPT-2")
     assert not Path("data/models/base-decoder").exists()
 
@@ -414,6 +416,7 @@ def test_bad_base_models(project, tiny_encoder, tmp_path):
         ({"sha256": "0" * 64, "name": str(tiny_encoder)}, ["encoder.sha256", "expected 000"]),
     ):
         edit_params(lambda content, change=change: content["encoder"].update(change))
+        edit_params(lambda content: content["watch"].update(encoder=content["encoder"]["name"]))
         assert_one_line_error(run_stage("stages.fetch_encoder"), *parts)
         assert snapshot("data/models") == before
 

@@ -1,0 +1,282 @@
+"""Hostile input to each reader: a valid result or one of our errors, in one line; never another exception, no hang.
+
+500 cases each by fixed seeds; `make fuzz` takes 10,000 by new ones (`FUZZ_CASES`).
+"""
+
+import contextlib
+import copy
+import io
+import json
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipelines import cli
+from pipelines.core import blocks
+from pipelines.core.command import command
+from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.corpus.options import Split
+from pipelines.data.source import Data
+from pipelines.decoder.options import Generate, Scratch
+from pipelines.decoder.options import Options as Tuning
+from pipelines.fetching.base_models import Encoder
+from pipelines.lessons.common import materials
+from pipelines.models import task as tasks
+from pipelines.models.options import Start
+from pipelines.reports import on_demand
+from pipelines.tasks import masked_lm
+from pipelines.tasks.qa.task import plain_question, read_questions
+from pipelines.writing import augmentation, judging
+from stages import qa_limits
+from tests.conftest import ROOT
+
+CASES = int(os.environ.get("FUZZ_CASES", "500"))
+fuzz = settings(
+    max_examples=CASES,
+    derandomize="FUZZ_CASES" not in os.environ,
+    database=None,
+    deadline=timedelta(seconds=5),
+    suppress_health_check=list(HealthCheck),
+)
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+FILE = (ROOT / "data/sample/PlayMusic/train_PlayMusic_full.json").read_bytes()
+CORPUS = {"PlayMusic": json.loads(FILE)["PlayMusic"][:5]}
+
+plain = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(min_value=10**4000, max_value=10**5000),
+    st.floats(),
+    st.text(),
+    st.text(st.characters(categories=["Cc", "Cs", "Cf", "So"])),
+    st.sampled_from(["", " ", "a" * 5000, "../x", "/", "\x1b[31m", "\ud800", "=1+1", "3e-05", "[", "nan", "yes"]),
+)
+anything = st.recursive(
+    plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+@st.composite
+def nearly(draw: Any, value: Any) -> Any:
+    """`value` with one thing in it replaced, added or taken out."""
+    value = copy.deepcopy(value)
+    here = value
+    while isinstance(here, dict | list) and here:
+        key = draw(st.sampled_from(list(here) if isinstance(here, dict) else range(len(here))))
+        if not (isinstance(here[key], dict | list) and here[key]) or draw(st.integers(0, 3)) == 0:
+            change = draw(st.sampled_from(["replace", "add", "remove"]))
+            if change == "replace":
+                here[key] = draw(anything)
+            elif change == "remove":
+                del here[key]
+            elif isinstance(here, dict):
+                here[draw(st.text())] = draw(anything)
+            else:
+                here.append(draw(anything))
+            return value
+        here = here[key]
+    return draw(anything)
+
+
+@contextlib.contextmanager
+def ours() -> Any:
+    """Nothing but our errors, in one line that a terminal can have."""
+    said = ["fine"]
+    try:
+        yield
+    except InputError as error:
+        said.append(str(error))
+    assert all(text and text.isprintable() for text in said)
+
+
+def read(data: bytes) -> None:
+    with ours():
+        rows, _ = snips.parse(data, "train_full", "PlayMusic", "file")
+        for row in rows:
+            row["text"].encode()
+            assert row["text"] == row["text"].strip() != ""
+            assert all(row["text"][slot["start"] : slot["end"]].strip() for slot in row["slots"])
+
+
+@fuzz
+@given(st.binary())
+@example(b"[" * 100_000)
+@example(b'{"PlayMusic": ' + b"[" * 100_000)
+@example(b'{"PlayMusic": [{"data": [{"text": "a\\ud800"}]}]}')
+@example(b"\xed\xa0\x80")
+def test_the_reader_of_snips_takes_any_bytes(data):
+    read(data)
+
+
+@fuzz
+@given(st.data())
+def test_the_reader_of_snips_takes_nearly_a_file(data):
+    if data.draw(st.booleans()):
+        content = bytearray(FILE[:2000])
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
+            content[at] = data.draw(st.integers(0, 255))
+        read(bytes(content))
+    else:
+        text = json.dumps(without_long_numbers(data.draw(nearly(CORPUS))))
+        read(text.encode("utf-8", "surrogatepass"))
+
+
+def without_long_numbers(value: Any) -> Any:
+    """JSON cannot be written with them by Python."""
+    if isinstance(value, dict):
+        return {key: without_long_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_long_numbers(inner) for inner in value]
+    return 0 if isinstance(value, int) and abs(value) > 10**100 else value
+
+
+def at(path: str) -> Any:
+    section = PARAMS
+    for part in path.split("."):
+        section = section[part]
+    return section
+
+
+# section of params.yaml -> what its stage loads it as
+KINDS: dict[str, Any] = {
+    "data": Data,
+    "split": Split,
+    "encoder": Encoder,
+    "finetune_from": Start,
+    "threads": blocks.Threads,
+    "adapt_encoder": masked_lm.Options,
+    "decoder.scratch": Scratch,
+    "tune_decoder": Tuning,
+    "generate": Generate,
+    "judge": judging.Options,
+    "augment": augmentation.Options,
+    "qa_limits.run": blocks.RunName,
+    "repeat.seeds": on_demand.Seeds,
+    "variants.of": dict[blocks.RunName, on_demand.Variant],
+    "watch": dict[str, blocks.Place],
+    **{f"lessons.{name}": materials.get(name).Options for name in materials.names()},
+}
+
+
+@fuzz
+@given(st.data())
+def test_params_take_nearly_a_block(data):
+    path = data.draw(st.sampled_from(sorted(KINDS)))
+    with ours():
+        blocks.validated(KINDS[path], data.draw(nearly(at(path))), path)
+
+
+@fuzz
+@given(st.data())
+def test_runs_sizes_and_variants_take_nearly_a_block(data):
+    run = data.draw(st.sampled_from(sorted(PARAMS["finetune"])))
+    with ours():
+        tasks.options(data.draw(nearly(PARAMS["finetune"][run])), f"finetune.{run}")
+    with ours():
+        on_demand.few_shot_size(data.draw(nearly(PARAMS["few_shot"]["sizes"]["10"])), "few_shot.sizes.10")
+    with ours():
+        of = blocks.validated(KINDS["variants.of"], data.draw(nearly(PARAMS["variants"]["of"])), "variants.of")
+        on_demand.variant(data.draw(st.sampled_from(["joint-ema", "nothing"])), of, PARAMS["finetune"])
+
+
+HOSTILE_YAML = [
+    "a: 2020-13-45",
+    "a: 0x" + "f" * 5000,
+    "a: &x [*x]",
+    "? [a]\n: b",
+    "[" * 3000,
+    "a: !!binary x\x00",
+    "a: !!python/object:os.system x",
+    "a: !!int z",
+    "a: " + "9" * 5000,
+    "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]",
+    "a: 1\na: 2",
+    "\ufeffa: 1",
+    "3: 4",
+]
+yaml_text = st.one_of(
+    st.sampled_from(HOSTILE_YAML),
+    st.text(),
+    st.text(st.sampled_from(list("ab:-[]{}&*!|>'\"%@#\n ?,.0123xe"))),
+    nearly({"a": PARAMS["split"], "artist": "Which artist?"}).map(
+        lambda value: yaml.safe_dump(without_long_numbers(value))
+    ),
+)
+
+
+@fuzz
+@given(st.one_of(yaml_text.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary()))
+def test_the_files_in_yaml_take_any_bytes(tmp_path_factory, data):
+    path = Path(tmp_path_factory.getbasetemp()) / f"fuzz-{os.getpid()}.yaml"
+    path.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "PARAMS", path)
+        patch.setattr(qa_limits, "QUESTIONS", path)
+        with ours():
+            blocks.load("a", Split)
+        with ours():
+            assert all(question.strip().endswith("?") for question in read_questions(path).values())
+        with ours():
+            qa_limits._cases()
+
+
+@fuzz
+@given(st.text())
+def test_every_label_has_a_question(label):
+    question = plain_question(label)
+    assert question.startswith("Which ")
+    assert question.endswith("?")
+
+
+words = st.one_of(
+    st.text(),
+    st.sampled_from(
+        ["generate", "verify", "--intent", "PlayMusic", "--strategy", "top_p", "--value", "-n", "--seed", "0"]
+    ),
+    st.integers().map(str),
+    st.floats().map(str),
+)
+
+
+def one_line(run: Any, program: str, arguments: list[str], ends: tuple[object, ...] = (0, 2)) -> None:
+    """What a command line says of bad arguments: argparse's usage and exit 2, or our line."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setattr(sys, "argv", [program, *arguments])
+        with contextlib.redirect_stderr(said):
+            code: object = 0
+            try:
+                run()
+            except SystemExit as end:
+                code = end.code
+    assert code in ends or str(code).startswith("error: ")
+    assert str(code).isprintable()
+
+
+@fuzz
+@given(st.lists(words, max_size=6), st.booleans())
+def test_the_command_takes_any_arguments(tmp_path_factory, arguments, generate):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setattr(cli, "DECODER", tmp_path_factory.getbasetemp() / "no decoder")
+        patch.setattr(cli, "_verify", lambda arguments: None)  # git and DVC, seconds each
+        one_line(cli.main, "snips", ["generate", "--intent", "x", *arguments] if generate else arguments)
+
+
+@fuzz
+@given(st.lists(words, max_size=3))
+def test_a_stage_takes_any_arguments(arguments):
+    def finetune(run: str) -> None:
+        tasks.run_options(run)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        one_line(lambda: command(finetune), "stage", arguments)
