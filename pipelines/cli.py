@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, printable
 from pipelines.models import loading
 
 DECODER = Path("data/models/decoder")
@@ -66,7 +66,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         options.max_new_tokens,
         arguments.prompt,
     )
-    print("\n".join(row["text"] or "(empty)" for row in rows))
+    print("\n".join(printable(row["text"]) or "(empty)" for row in rows))
 
 
 def _verify(arguments: argparse.Namespace) -> None:

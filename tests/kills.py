@@ -62,8 +62,8 @@ def sums(stage: str) -> dict[str, str]:
     return {path.as_posix(): sha256(path) for path in files}
 
 
-def kill(stage: str, after: float) -> tuple[bool, str]:
-    """Start the stage, and kill it and all that it started after some seconds.
+def kill(stage: str, after: float, number: int = signal.SIGKILL) -> tuple[bool, str]:
+    """Start the stage, and send it and all that it started a signal after some seconds.
 
     Returns:
         Whether it was still at work, and what it said until the last of its processes had ended.
@@ -78,20 +78,20 @@ def kill(stage: str, after: float) -> tuple[bool, str]:
     try:
         return False, process.communicate(timeout=after)[0]
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, number)
         return True, process.communicate()[0]  # until nobody holds the pipe
 
 
-def survives(stage: str, after: float, expected: dict[str, str]) -> tuple[list[str], str]:
+def survives(stage: str, after: float, expected: dict[str, str], number: int = signal.SIGKILL) -> tuple[list[str], str]:
     """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
 
     DVC's run cache would bring the outputs back without running anything, so it is not asked. Where DVC itself was hit
     while it wrote dvc.lock, it says that the file is broken, and git has it as it was.
     """
-    hit, said = kill(stage, after)
+    hit, said = kill(stage, after, number)
     while not hit:  # it had ended before
         after *= 0.8
-        hit, said = kill(stage, after)
+        hit, said = kill(stage, after, number)
     try:
         dvc("repro", "--no-run-cache", stage)
     except AssertionError as failed:

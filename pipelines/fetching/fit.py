@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pipelines.core.errors import InputError
 
-Kind = Literal["encoder", "decoder", "any"]
+Kind = Literal["encoder", "decoder", "any", "tokenizer"]
 POOLERS = ("pooler.",)  # what a base model may lack: only a head that reads it is the worse for it
 
 
@@ -26,11 +26,14 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def check(folder: Path, kind: Kind) -> list[str]:
-    """Load the model in `folder`, and return what a person should know of it, a line each.
+    """Load the model in `folder`, or its tokenizer alone, and return what a person should know of it, a line each.
 
     Raises:
         InputError: it is of another kind, brings code of its own, or its weights leave a part of it at random.
     """
+    if kind == "tokenizer":
+        _load_tokenizer(folder)
+        return ["its tokenizer alone, as asked"]
     from transformers import AutoModel, AutoModelForCausalLM
 
     decoder = _known_kind(config_of(folder), kind) == "decoder"
@@ -48,6 +51,16 @@ def check(folder: Path, kind: Kind) -> list[str]:
     if poolers:
         return ["it has no pooler, so a head that reads the pooler starts from a random one"]
     return []
+
+
+def _load_tokenizer(folder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    config_of(folder)
+    try:
+        AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise InputError(f"its tokenizer cannot be loaded ({' '.join(str(error).split()):.200}); use another") from None
 
 
 def _known_kind(config: dict[str, Any], kind: Kind) -> Kind:

@@ -24,7 +24,8 @@ tokenizer.decode(ids, skip_special_tokens=True)         # and back
 """
 VARY = """
 dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
-dvc exp run -S '+models.beto={name: dccuchile/bert-base-spanish-wwm-cased, revision: main, sha256: null}' \\
+dvc exp run \\
+  -S '+models.beto={name: dccuchile/bert-base-spanish-wwm-cased, revision: main, sha256: null, tokenizer_only: true}' \\
   -S 'lessons.tokenization.models=[base-encoder,beto]' lesson@tokenization
 """
 

@@ -98,6 +98,18 @@ def test_weights_without_a_layer_are_counted(other, tmp_path):
         fetch(encoder(other), tmp_path / "base")
 
 
+def test_a_tokenizer_alone_needs_no_weights(other, tmp_path, capsys):
+    (other / "model.safetensors").rename(other / "pytorch_model.bin")
+    wanted = base_models.Model(name=str(other), revision="main", sha256=None, tokenizer_only=True)
+    base_models.fetch(wanted, "models.beto", "tokenizer", tmp_path / "beto")
+    assert "its tokenizer alone, as asked" in capsys.readouterr().err
+    assert loading.load_tokenizer(tmp_path / "beto")("play")["input_ids"]
+    assert not [path for path in (tmp_path / "beto").iterdir() if path.suffix in (".bin", ".safetensors")]
+    (other / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"models\.beto\.name .* its tokenizer cannot be loaded"):
+        base_models.fetch(wanted, "models.beto", "tokenizer", tmp_path / "other-beto")
+
+
 def test_a_missing_pooler_is_said(other, tmp_path, capsys):
     edit_weights(other, lambda weights: {name: value for name, value in weights.items() if "pooler" not in name})
     fetch(encoder(other), tmp_path / "base")

@@ -1,6 +1,7 @@
 import pytest
 
 from pipelines.core import files
+from pipelines.core.errors import InputError, shown
 
 
 def test_json_is_sorted_rounded_and_ends_in_a_newline(tmp_path):
@@ -34,3 +35,17 @@ def test_a_folder_replaces_the_earlier_one(tmp_path):
             (folder / content).write_text(content)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["two"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_spreadsheet_runs_no_text_and_numbers_stay_numbers(tmp_path):
+    rows = [{"a": "=cmd|' /C calc'!A0", "b": -0.5}, {"a": "@x", "b": "+1"}, {"a": "a=b", "b": "\t=1"}]
+    files.write_csv(tmp_path / "t.csv", rows, ["a", "b"])
+    text = (tmp_path / "t.csv").read_text(encoding="utf-8")
+    assert text == "a,b\n'=cmd|' /C calc'!A0,-0.5\n'@x,'+1\na=b,'\t=1\n"
+
+
+def test_an_error_is_one_line_without_what_a_terminal_obeys():
+    said = str(InputError("ñ 🎵 \x1b[31m\r\n\ud800"))
+    assert said == r"ñ 🎵 \x1b[31m\r\n\ud800"
+    assert shown("a" * 99) == "'" + "a" * 59
+    assert shown(10**5000) == "int"

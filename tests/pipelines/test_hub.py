@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -85,10 +86,13 @@ def test_without_the_hub_a_whole_cache_is_used_and_said(fetch, tiny_encoder, tmp
     with serving(content(tiny_encoder)) as hub:
         assert fetch(hub).returncode == 0
     shutil.rmtree(fetch.base)
+    (weights,) = (tmp_path / "cache").rglob(f"snapshots/{COMMIT}/{WEIGHTS}")
+    (weights.parent / "pytorch_model.bin").write_bytes(pickle.dumps(exit))  # whoever loads it
     for environment in ({}, {"HF_HUB_OFFLINE": "1"}):
         result = fetch(hub, **environment)  # it is gone
         assert result.returncode == 0, result.stderr
         assert f"taken from the cache, commit {COMMIT}" in result.stderr
+        assert not (fetch.base / "pytorch_model.bin").exists()
     (listing,) = (tmp_path / "cache").rglob("trees/*.json")
     kept = listing.rename(tmp_path / "listing")
     refused(fetch(hub), "is not known to hold this model whole")  # as an older library left it

@@ -90,6 +90,32 @@ def test_latin_1_is_refused():
         parse([{"text": "Té"}], encoding="latin-1")
 
 
+@pytest.mark.parametrize("name", ["a/b", "", " a", "a\n", "<script>", "|", "=1", "-", "x" * 101, "a\x00", "../a"])
+def test_a_name_that_files_or_tables_take_amiss_is_refused(name):
+    with pytest.raises(InputError, match=r"here\.json: PlayMusic\[0\]"):
+        parse([{"text": "jazz", "entity": name}])
+
+
+@pytest.mark.parametrize("name", ["artist", "party size", "partySize", "fecha-ñ", "日付", "o_2.1"])
+def test_a_name_in_any_script_is_taken(name):
+    row, _ = parse([{"text": "jazz", "entity": name}])
+    assert values(row) == {name: "jazz"}
+
+
+def test_an_intent_that_tables_take_amiss_is_refused(tmp_path):
+    folder = tmp_path / "a|b"
+    folder.mkdir()
+    (folder / "train_a|b_full.json").write_text("{}")
+    with pytest.raises(InputError, match=r"'a\|b' cannot be a name; take letters"):
+        snips.intents(tmp_path)
+
+
+def test_half_of_a_surrogate_pair_is_no_text():
+    data = b'{"PlayMusic": [{"data": [{"text": "a \\ud83d"}]}]}'
+    with pytest.raises(InputError, match=r"data\[0\]: half of a surrogate pair"):
+        snips.parse(data, "validate", "PlayMusic", "here.json")
+
+
 @needs_snips
 def test_the_published_files_are_read_without_loss():
     seen = 0

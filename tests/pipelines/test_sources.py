@@ -100,3 +100,11 @@ def test_a_server_that_drips_is_given_up(server, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="Timeout"):
         mirrors.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
     assert server.asked["B/two.json"] == mirrors.ATTEMPTS
+
+
+def test_a_file_without_end_is_refused_at_once(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(mirrors, "LARGEST", 100_000)
+    server.answer = lambda name, attempt: (200, b"x" * 500_000, 500_000)
+    with pytest.raises(InputError, match="more than 100,000 bytes, which no file of SNIPS has"):
+        mirrors.fetch({"B/two.json": CHECKSUMS["B/two.json"]}, server.url, tmp_path)
+    assert server.asked["B/two.json"] == 1
