@@ -141,3 +141,25 @@ def test_random_over_the_whole_corpus_has_no_test_text_in_train():
     assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
     assert sum(report[name] for name in splits.SPLITS) == 14_484
     assert 650 < report["test"] < 800
+
+
+def test_as_many_as_there_are_can_be_drawn():
+    rows = [{"id": str(n), "text": "x", "intent": "A"} for n in range(4)]
+    assert drawing.draw(rows, 4, 13, "key") == {"0", "1", "2", "3"}
+    with pytest.raises(InputError, match="A has 4, 5 asked"):
+        drawing.draw(rows, 5, 13, "key")
+
+
+def test_some_rows_keep_their_order_and_are_drawn_by_seed():
+    rows = [{"id": str(n), "text": "x"} for n in range(50)]
+    drawn = [int(row["id"]) for row in drawing.some(rows, 10, 13)]
+    assert len(drawn) == len(set(drawn)) == 10
+    assert drawn == sorted(drawn)
+    assert drawn == [int(row["id"]) for row in drawing.some(rows, 10, 13)]
+    assert drawn != [int(row["id"]) for row in drawing.some(rows, 10, 14)]
+    assert drawing.some(rows, 99, 13) == rows
+
+
+def test_the_same_text_is_so_in_any_case_and_not_in_another_spelling():
+    assert drawing.same_text("Play, JAZZ!") == drawing.same_text("play jazz")
+    assert drawing.same_text("Straße") != drawing.same_text("strasse")

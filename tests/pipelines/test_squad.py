@@ -55,6 +55,7 @@ def test_scores_by_hand():
 def test_strict_exact_match_does_not_forgive_an_article():
     result = squad.score([(answer("the blues"), [answer("blues", 4)])])
     assert (result["exact_match"], result["strict_exact_match"], result["span_f1"]) == (1, 0, 0)
+    assert result["answerable_strict_exact_match"] == 0
 
 
 @given(st.integers(0, 10_000))
@@ -71,6 +72,20 @@ def test_the_best_span_is_that_of_an_exhaustive_search(number):
 def test_where_none_of_the_best_pairs_is_valid_all_are_tried():
     start, end = np.array([0.0, 1.0, 2.0, 8.5]), np.array([9.0, 2.0, 1.0, 0.0])
     assert squad.best_span(start, end, [0, 1, 2, 3], n_best=1, longest=4) == (9.0, 0, 0)
+
+
+def test_only_the_best_starts_and_ends_are_paired():
+    start, end = np.array([0.0, 5.0, 4.0, 3.0]), np.array([6.0, 0.0, 1.0, 2.0])
+    # of the two best starts (1, 2) and ends (0, 3); the best end comes before them
+    assert squad.best_span(start, end, [0, 1, 2, 3], n_best=2, longest=4) == (7.0, 1, 3)
+    # of equals the first
+    assert squad.best_span(np.zeros(40), np.zeros(40), list(range(40)), n_best=20, longest=2) == (0.0, 0, 0)
+
+
+def test_a_threshold_beyond_all_margins_leaves_one():
+    margins = np.array([2.0, 1.0])
+    assert squad.best_threshold(margins, np.zeros(2), np.ones(2)) == 3.0
+    assert squad.best_threshold(margins, np.ones(2), np.zeros(2)) == 0.0
 
 
 def test_a_part_without_questions_has_no_figure():

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,12 @@ def test_every_sample_utterance_goes_round():
             for row in snips.parse(path.read_bytes(), "x", intent, intent)[0]:
                 spans = words(row["text"])
                 assert slots(spans, tags(spans, row["slots"])) == row["slots"]
+
+
+def test_a_label_may_hold_the_sign_that_parts_it_from_its_tag():
+    assert slots([(0, 1), (2, 3)], ["B-a-b", "I-a-b"]) == [{"start": 0, "end": 3, "label": "a-b"}]
+
+
+def test_words_and_tags_are_as_many():
+    with pytest.raises(ValueError, match="shorter"):
+        slots([(0, 1), (2, 3)], ["O"])
