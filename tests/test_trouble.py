@@ -81,7 +81,8 @@ def test_two_experiments_side_by_side_disturb_nothing(project, tmp_path, monkeyp
         assert process.returncode == 0, said
     made = {}
     for name, rate in rates.items():
-        lock = subprocess.run(["git", "show", f"{name}:dvc.lock"], capture_output=True, text=True, check=True).stdout
+        dvc("exp", "branch", name, f"of-{name}")
+        lock = subprocess.run(["git", "show", f"of-{name}:dvc.lock"], capture_output=True, text=True, check=True).stdout
         made[name] = _md5(yaml.safe_load(lock)["stages"][f"finetune@{RUN}"]["outs"], f"data/models/{RUN}")
         edit_params(lambda content, rate=rate: content["finetune"][RUN].update(learning_rate=rate))
         assert run_stage("stages.finetune", RUN).returncode == 0  # alone

@@ -245,7 +245,7 @@ BAD = [
     ),
     ("attention", {"encoder": "some/model"}, "offline there is base-encoder"),
     ("attention", {"tuned": ""}, "lessons.attention.tuned: String should match pattern"),
-    ("attention", {"decoder": "x" * 5000}, "lessons.attention.decoder: String should have at most 200 characters"),
+    ("attention", {"decoder": "x" * 5000}, "lessons.attention.decoder: String should have at most 500 characters"),
     (
         "attention",  # 64 pieces as one sentence, 65 as a pair
         {"sentence": "a " * 31, "second": "a " * 31},

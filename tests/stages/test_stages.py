@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, printable
 from pipelines.corpus import snips
 from pipelines.data import parquet
 from pipelines.decoder.options import Strategies
@@ -124,7 +124,7 @@ def test_the_chain_from_download_to_summary(project):
 
     result = run_stage("pipelines.cli", "generate", "--intent", "PlayMusic", "--strategy", "top_p", "-n", "3")
     assert result.returncode == 0, result.stderr
-    shown = [row["text"] for row in samples if (row["strategy"], row["intent"]) == ("top_p", "PlayMusic")]
+    shown = [printable(row["text"]) for row in samples if (row["strategy"], row["intent"]) == ("top_p", "PlayMusic")]
     assert result.stdout.splitlines() == shown
 
     prepare("adapt_encoder")
