@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipelines.core.errors import InputError, printable
 from pipelines.models import loading
 
 DECODER = Path("data/models/decoder")
 TOLERANCES = Path("metrics/tolerances.yaml")
+ENVIRONMENT = "metrics/environment.json"
 
 
 def main() -> None:
@@ -91,12 +93,28 @@ def _verify(arguments: argparse.Namespace) -> None:
         raise InputError(f"{TOLERANCES}: no tolerances for {source}; write a section of that name, as for snips")
     found = []
     for path in [path for path in other if path.startswith("metrics/") and path.endswith(".json")]:
-        there = json.loads(_git("show", f"{commit}:{path}")) if _git("ls-tree", commit, path) else {}
+        if path == ENVIRONMENT:
+            continue  # it explains figures and is none
+        there = _json_at(commit, path)
         here = json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}
         found += verifying.differences(path, there, here, tolerances[source])
-    print(verifying.report(commit, same, other, found))
+    print(verifying.report(commit, same, other, found, _machines(commit)))
     if any(one.beyond for one in found):
         sys.exit(1)
+
+
+def _machines(commit: str) -> list[str] | None:
+    """How this machine differs from the one that a commit notes; None where it notes none."""
+    from pipelines.core import blocks
+    from pipelines.reports import environment, verifying
+
+    there = _json_at(commit, ENVIRONMENT)
+    return verifying.machines(there, environment.environment(blocks.load("threads", blocks.Threads))) if there else None
+
+
+def _json_at(commit: str, path: str) -> Any:
+    """The content of a JSON file of a commit, empty where it has no such file."""
+    return json.loads(_git("show", f"{commit}:{path}")) if _git("ls-tree", commit, path) else {}
 
 
 def _git(*arguments: str) -> str:

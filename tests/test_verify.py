@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.core.files import write_details
+from pipelines.reports import environment
 from tests.conftest import assert_one_line_error, commit, dvc, edit_params, make_repository, run_stage
 
 STAGES = ("download", "convert", "split")
@@ -39,6 +41,19 @@ def test_a_run_is_that_of_the_commit_or_it_is_said_what_differs(finished):
     assert "Outputs: 3 of 5" in result.stdout
     assert "metrics/split.json protocol: 'literature' -> 'random'" in result.stdout
     assert "metrics/split.json train: " in result.stdout
+
+
+def test_where_outputs_differ_it_is_said_how_the_machine_does(finished):
+    noted = environment.environment(1) | {"threads": 7, "python": "2.7"}
+    write_details(Path("metrics/environment.json"), noted)
+    commit()
+    assert "Machine" not in verify().stdout
+    edit_params(lambda content: content["split"].update(protocol="random"))
+    dvc("repro")
+    lines = verify().stdout.splitlines()
+    here = environment.environment(1)["python"]
+    start = next(n for n, line in enumerate(lines) if line.startswith("Machine: other than that of "))
+    assert lines[start + 1 :] == [f"  python: '2.7' -> '{here}'", "  threads: 7 -> 1"]
 
 
 def test_what_cannot_be_compared_is_one_line(finished):

@@ -67,8 +67,18 @@ def differences(file: str, there: Any, here: Any, tolerances: list[dict[str, Any
             yield Difference(file, key, was, now, **next(matching, {"match": "", "within": 0.0}))
 
 
-def report(commit: str, same: list[str], other: list[str], found: list[Difference]) -> str:
-    """What a person reads: how much is the same, and what is not."""
+def machines(there: Any, here: Any) -> list[str]:
+    """Entries of two environments (metrics/environment.json) that are not the same, one line each."""
+    values = [dict(_flat(content)) for content in (there, here)]
+    keys = sorted(values[0] | values[1])
+    was, now = ({key: one.get(key, "-") for key in keys} for one in values)
+    return [f"{key}: {was[key]!r} -> {now[key]!r}" for key in keys if was[key] != now[key]]
+
+
+def report(
+    commit: str, same: list[str], other: list[str], found: list[Difference], machine: list[str] | None = None
+) -> str:
+    """What a person reads: how much is the same, what is not, and what else the machine is (None where not known)."""
     beyond = [str(one) for one in found if one.beyond]
     within = [str(one) for one in found if not one.beyond]
     lines = [f"Outputs: {len(same)} of {len(same) + len(other)} have the bytes of {commit}.", *_some(other)]
@@ -78,6 +88,12 @@ def report(commit: str, same: list[str], other: list[str], found: list[Differenc
             lines += ["By less, or of no weight:", *_some(within)]
     else:
         lines.append("Figures: all the same.")
+    if other and machine is None:
+        lines.append(f"Machine: {commit} does not say what it ran on.")
+    elif other and machine:
+        lines += [f"Machine: other than that of {commit}.", *(f"  {line}" for line in machine)]
+    elif other:
+        lines.append(f"Machine: as that of {commit}.")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.reports.verifying import differences, outputs, report
+from pipelines.reports.verifying import differences, machines, outputs, report
 
 TOLERANCES = [
     {"match": "metrics/a.json texts.*", "within": None},
@@ -51,5 +51,19 @@ def test_what_differs_is_listed_with_its_size():
         "  metrics/a.json f1: 0.9 -> 0.95 (+0.0500, within 0.01)",
         "By less, or of no weight:",
         "  metrics/a.json best_epoch: 3 -> 4 (+1.0000, within 2)",
+        "Machine: abc does not say what it ran on.",
     ]
     assert "Figures: all the same." in report("abc", ["a"], [], [])
+
+
+def test_each_entry_of_another_machine_is_a_line():
+    there = [{"threads": 2, "libraries": {"torch": "2.13.0", "numpy": "2.4.6"}, "chosen": {}}]
+    here = {"threads": 4, "libraries": {"torch": "2.14.0", "numpy": "2.4.6"}, "chosen": {"MKL_CBWR": "AVX2"}}
+    lines = ["chosen.MKL_CBWR: '-' -> 'AVX2'", "libraries.torch: '2.13.0' -> '2.14.0'", "threads: 2 -> 4"]
+    assert machines(there, here) == lines
+    assert machines(here, here) == []
+    text = report("abc", [], ["b"], [], lines)
+    assert text.splitlines()[-4:] == ["Machine: other than that of abc.", *(f"  {line}" for line in lines)]
+    assert report("abc", [], ["b"], [], []).endswith("Machine: as that of abc.")
+    assert report("abc", [], ["b"], []).endswith("Machine: abc does not say what it ran on.")
+    assert "Machine" not in report("abc", ["a"], [], [], lines)  # where nothing differs, nothing needs a reason
