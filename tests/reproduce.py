@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.core.files import sha256
 from tests.conftest import ROOT
 
 NAMES = ("one", "another place")
@@ -48,18 +49,28 @@ def set_params(path: Path, settings: list[str]) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def sums(folder: Path) -> dict[str, str]:
-    """MD5 of each output, by stage and path, as dvc.lock has them."""
+def sums(folder: Path) -> dict[str, dict[str, str]]:
+    """Of each output, by stage and path: MD5 as dvc.lock has it, and SHA-256 of each of its files as they lie there."""
     lock: dict[str, Any] = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))
-    return {
-        f"{name}: {out['path']}": out["md5"] for name, stage in lock["stages"].items() for out in stage.get("outs", [])
-    }
+    outs = [(name, out) for name, stage in lock["stages"].items() for out in stage.get("outs", [])]
+    return {f"{name}: {out['path']}": {"md5": out["md5"]} | files_in(folder, out["path"]) for name, out in outs}
 
 
-def different(folders: list[Path]) -> tuple[list[str], int]:
-    """Outputs that are not the same in both folders, and how many there are."""
+def files_in(folder: Path, out: str) -> dict[str, str]:
+    """SHA-256 of the file `out` in `folder`, or of each file in the folder of that name."""
+    paths = [folder / out, *sorted((folder / out).rglob("*"))]
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths if path.is_file()}
+
+
+def different(folders: list[Path]) -> tuple[dict[str, list[str]], int]:
+    """Outputs that are not the same in both folders, each with what in it differs; and how many outputs there are."""
     first, second = map(sums, folders)
-    return [path for path in sorted(first | second) if first.get(path) != second.get(path)], len(first | second)
+    found = {}
+    for out in sorted(first | second):
+        one, other = first.get(out, {}), second.get(out, {})
+        if one != other:
+            found[out] = [name for name in sorted(one | other) if one.get(name) != other.get(name)]
+    return found, len(first | second)
 
 
 def main(source: Path, stages: list[str]) -> int:
@@ -70,8 +81,8 @@ def main(source: Path, stages: list[str]) -> int:
             (folder / "dvc.lock").unlink(missing_ok=True)  # what is compared is what these runs made
             run(folder, ["data.source=sample"], stages)
         found, total = different(folders)
-    for path in found:
-        print(f"differs: {path}")
+    for out, names in found.items():
+        print(f"differs: {out} ({', '.join(names)})")
     print(f"{total - len(found)} of {total} outputs have the same bytes in both clones")
     return len(found)
 
