@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines.core.files import sha256
@@ -62,8 +63,8 @@ def sums(stage: str) -> dict[str, str]:
     return {path.as_posix(): sha256(path) for path in files}
 
 
-def kill(stage: str, after: float, number: int = signal.SIGKILL) -> tuple[bool, str]:
-    """Start the stage, and send it and all that it started a signal after some seconds.
+def kill(stage: str, after: float, number: int = signal.SIGKILL, alone: bool = False) -> tuple[bool, str]:
+    """Start the stage, and send a signal after some seconds: to DVC and all that it started, or to the stage `alone`.
 
     Returns:
         Whether it was still at work, and what it said until the last of its processes had ended.
@@ -78,20 +79,39 @@ def kill(stage: str, after: float, number: int = signal.SIGKILL) -> tuple[bool, 
     try:
         return False, process.communicate(timeout=after)[0]
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, number)
-        return True, process.communicate()[0]  # until nobody holds the pipe
+        if alone:
+            hit = _signal_stage(process.pid, number)
+        else:
+            hit = True
+            os.killpg(process.pid, number)
+        return hit, process.communicate()[0]  # until nobody holds the pipe
 
 
-def survives(stage: str, after: float, expected: dict[str, str], number: int = signal.SIGKILL) -> tuple[list[str], str]:
+def _signal_stage(dvc_process: int, number: int) -> bool:
+    """Send a signal to the Python process of the stage that DVC runs; -> whether there was one."""
+    try:
+        for child in psutil.Process(dvc_process).children(recursive=True):
+            words = child.cmdline()
+            if words[1:2] == ["-m"] and words[2].startswith("stages."):  # not the shell around it
+                child.send_signal(number)
+                return True
+    except psutil.NoSuchProcess:
+        pass  # it had just ended
+    return False
+
+
+def survives(
+    stage: str, after: float, expected: dict[str, str], number: int = signal.SIGKILL, alone: bool = False
+) -> tuple[list[str], str]:
     """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
 
     DVC's run cache would bring the outputs back without running anything, so it is not asked. Where DVC itself was hit
     while it wrote dvc.lock, it says that the file is broken, and git has it as it was.
     """
-    hit, said = kill(stage, after, number)
+    hit, said = kill(stage, after, number, alone)
     while not hit:  # it had ended before
         after *= 0.8
-        hit, said = kill(stage, after, number)
+        hit, said = kill(stage, after, number, alone)
     try:
         dvc("repro", "--no-run-cache", stage)
     except AssertionError as failed:

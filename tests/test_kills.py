@@ -27,11 +27,17 @@ def test_what_was_killed_ends_in_the_same_bytes(project, n):
     assert wrong == []
 
 
-@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
-def test_what_was_stopped_says_so_and_ends_in_the_same_bytes(project, number, name):
+# as Ctrl-C does, to all that stand in the terminal; as `kill` does, to one; as a container does that ends, to all
+@pytest.mark.parametrize(
+    ("number", "name", "alone"),
+    [(signal.SIGINT, "Ctrl-C", False), (signal.SIGTERM, "SIGTERM", True), (signal.SIGTERM, "SIGTERM", False)],
+)
+def test_what_was_stopped_says_so_and_ends_in_the_same_bytes(project, number, name, alone):
     took, expected = project
     stage = "finetune@joint-full"
-    wrong, said = kills.survives(stage, 0.7 * took[stage], expected[stage], number)
+    wrong, said = kills.survives(stage, 0.7 * took[stage], expected[stage], number, alone)
     assert wrong == []
     assert f"stopped: {name}; dvc repro goes on from its last whole epoch\n" in said
+    assert said.count("stopped: ") == 1
     assert "Traceback" not in said
+    assert not alone or f"exited with {128 + number}" in said  # as DVC reports it
