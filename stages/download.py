@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pipelines.core import blocks, files
-from pipelines.core.command import command
+from pipelines.core.command import FULL, command
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
@@ -61,6 +61,8 @@ def _copy(corpus: Path, folder: Path) -> None:
             try:
                 shutil.copyfile(corpus / name, folder / name)
             except OSError as error:
+                if error.errno in FULL:
+                    raise  # the corpus is whole, the disk is not large enough
                 remedy = f"restore it with git checkout {corpus}" if corpus == EMBEDDED else "add it"
                 raise InputError(f"{corpus / name}: {error.strerror}; {remedy}") from None
 

@@ -2,13 +2,22 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import assert_one_line_error, dvc, edit_params, make_repository, run_stage
+from tests.conftest import (
+    MIRROR,
+    assert_one_line_error,
+    dvc,
+    edit_params,
+    make_repository,
+    needs_snips,
+    run_stage,
+)
 from tests.stages.test_stages import prepare, snapshot
 
 RUN = "intent-full"
@@ -48,6 +57,24 @@ def test_a_full_disk_is_one_line_and_the_rest_is_done_once_there_is_room(project
     disk(folder, 10_000_000)
     assert run_stage("stages.finetune", RUN).returncode == 0
     assert snapshot("data/models") != before
+
+
+@pytest.mark.parametrize("source", ["sample", pytest.param("snips", marks=needs_snips)])
+def test_a_disk_that_is_full_while_downloading_is_one_line(project, disk, monkeypatch, source):
+    monkeypatch.setenv("SNIPS_MIRROR", str(MIRROR))
+    edit_params(lambda content: content["data"].update(source=source))
+    kept = Path("data").rename("kept")
+    disk("data", 20_000_000)
+    shutil.copytree(kept, "data", dirs_exist_ok=True)
+    prepare("download")
+    before = snapshot("data")
+    used = sum(path.stat().st_blocks * 512 for path in Path("data").rglob("*"))
+    disk("data", used + 50_000)  # the least corpus has more
+    assert_one_line_error(run_stage("stages.download"), "no space left on the disk; make room")
+    assert snapshot("data") == before
+    disk("data", 20_000_000)
+    prepare("download")
+    assert snapshot("data") == before
 
 
 def test_two_experiments_side_by_side_disturb_nothing(project, tmp_path, monkeypatch):
