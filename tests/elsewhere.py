@@ -20,10 +20,10 @@ from pipelines.reports import verifying
 from tests.reproduce import clone, run
 
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-# stand-in -> threads, environment
 # what no machine changes, and last, what follows from the headlines; the first that matches counts
 FIXED = ("metrics/summary.json *", "metrics/decoder.json *", "metrics/corpus.json *", "metrics/split.json *")
 FIXED_DETAILS = ("metrics/*.json *support", "metrics/*.json *weights")
+# stand-in -> threads, environment
 STAND_INS = {
     "the same again": (2, {}),
     "1 thread": (1, {}),

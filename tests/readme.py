@@ -35,31 +35,21 @@ def stage_table() -> str:
 
 
 def results() -> str:
-    """Each run's headline on test: over seeds where several were measured alike (`peers` says which were not)."""
-    runs = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"]
+    """Each run's headline on test: over seeds where several were measured alike."""
     headlines = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))
     lines = ["| run | metric | test | seeds | trained weights |", "| --- | --- | ---: | ---: | ---: |"]
-    older = {note.partition(":")[0] for note in _metrics("peers")["notes"]}
-    for run in runs:
-        ((metric, value),) = headlines[run].items()
-        repeated = ROOT / f"metrics/on_demand/repeat-{run}.json"
-        seeds = _metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() and run not in older else []
-        weights = f"{_metrics(run)['trained_weights']:,}"
-        lines.append(f"| {run} | {metric} | {_over([value, *(seed[metric] for seed in seeds)])} | {weights} |")
+    for run in _params()["finetune"]:
+        (metric,), seeds = headlines[run], _seeds(run)
+        weights = f"{seeds[0]['trained_weights']:,}"
+        lines.append(f"| {run} | {metric} | {_spread([seed[metric] for seed in seeds])} | {len(seeds)} | {weights} |")
     pair = _metrics("peers")["ours"]["pair"]["frame"]
     for name, of in headlines.items():
         if "+" in name:
-            value = _over([of["frame_accuracy"]])
+            value = f"{of['frame_accuracy']:.4f} | 1"
             if name == "intent-full+slots-full" and pair["seeds"] > 1:
                 value = f"{pair['mean']:.4f} ± {pair['sd']:.4f} | {pair['seeds']}"
             lines.append(f"| {name.replace('+', ' + ')} | frame_accuracy | {value} | |")
     return "\n".join(lines)
-
-
-def _over(values: list[float]) -> str:
-    """Mean and sample standard deviation, and of how many seeds."""
-    spread = f" ± {stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{mean(values):.4f}{spread} | {len(values)}"
 
 
 def literature(kind: str) -> str:
@@ -95,8 +85,7 @@ def levers() -> str:
 def _variants() -> dict[str, Any]:
     """In the order of params.yaml, as the first is what the others change."""
     found = _metrics("peers")["variants"]
-    order = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["variants"]["of"]
-    return {name: found[name] for name in order if name in found}
+    return {name: found[name] for name in _params()["variants"]["of"] if name in found}
 
 
 def _older(of: dict[str, Any]) -> str:
@@ -121,31 +110,32 @@ def adapted() -> str:
         base = {seed["seed"]: seed for seed in _seeds(run)}
         both = [(base[seed["seed"]], seed) for seed in of["seeds"] if seed["seed"] in base]
         for part, at in (("validation", lambda seed: seed["validation"]), ("test", lambda seed: seed)):
-            shown = [
-                " ± ".join(f"{value:.4f}" for value in _spread([at(one)[metric] for one in of_start]))
-                for of_start in zip(*both, strict=True)
-            ]
+            shown = [_spread([at(one)[metric] for one in of_start]) for of_start in zip(*both, strict=True)]
             lines.append(f"| {run}{_older(of)} | {metric} | {part} | {' | '.join(shown)} | {len(both)} |")
     return "\n".join(lines)
 
 
 def _seeds(run: str) -> list[dict[str, Any]]:
-    """A run's own seed, and those that `repeat` measured."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    own = _metrics(run) | {"seed": params["finetune"][run]["seed"]}
+    """A run under its own seed, and under those that `repeat` measured alike (`peers` says which were not)."""
+    own = _metrics(run) | {"seed": _params()["finetune"][run]["seed"]}
+    older = {note.partition(":")[0] for note in _metrics("peers")["notes"]}
     repeated = ROOT / f"metrics/on_demand/repeat-{run}.json"
-    return [own, *(_metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() else [])]
+    return [own, *(_metrics(f"on_demand/repeat-{run}")["seeds"] if repeated.exists() and run not in older else [])]
 
 
-def _spread(values: list[float]) -> list[float]:
+def _spread(values: list[float]) -> str:
     """Mean and, of several, the sample standard deviation."""
-    return [mean(values), *([stdev(values)] if len(values) > 1 else [])]
+    return " ± ".join(f"{value:.4f}" for value in (mean(values), *([stdev(values)] if len(values) > 1 else [])))
+
+
+def _params() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def learned() -> str:
     """What each lesson asks, and what it found."""
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
-    for name in yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["lessons"]:
+    for name in _params()["lessons"]:
         found = FOUND[name](_metrics(f"lessons/{name}")) if name in FOUND else ""
         lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {found} |")
     return "\n".join(lines)

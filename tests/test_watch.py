@@ -22,3 +22,11 @@ def test_another_byte_in_a_folder_of_ones_own_is_seen(project, tiny_encoder):
     file = next(Path("mine").rglob("train_*_full.json"))
     file.write_bytes(file.read_bytes() + b"\n")
     assert ran(dvc("repro", "download", "fetch_encoder")) == ["download"]
+
+
+def test_a_folder_that_cannot_be_watched_says_so(project, tiny_encoder):
+    model = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
+    edit_params(lambda content: content.update(models={"other": model}))
+    said = run_stage("stages.fetch_model", "other")
+    assert said.returncode == 0
+    assert f"DVC does not watch {tiny_encoder}; after a change: dvc repro -f fetch_model@other" in said.stderr
