@@ -17,7 +17,6 @@ SPLITS = Path("data/splits")
 PREDICTIONS = Path("data/predictions")
 METRICS = Path("metrics")
 SPLIT = "test"
-NO_LABEL = "(none)"  # in plots, for "-", which a spreadsheet might take for the beginning of a formula
 
 
 def evaluate(run: str) -> None:
@@ -31,10 +30,7 @@ def evaluate(run: str) -> None:
     protocol = blocks.load("split.protocol", str)
     report |= {"split": SPLIT, "protocol": protocol} | task.score(predictions, rows)
 
-    pairs = [
-        {side: NO_LABEL if name == "-" else name for side, name in pair.items()}
-        for pair in (task.plots(predictions, rows) if task.plots else [])
-    ]
+    pairs = task.plots(predictions, rows) if task.plots else []
     files.write_csv(METRICS / "plots" / run / "confusion.csv", pairs, ["actual", "predicted"])
     table = [
         {"right": task.is_right(prediction, row)}

@@ -180,7 +180,7 @@ def test_params_take_nearly_a_block(data):
 def test_runs_sizes_and_variants_take_nearly_a_block(data):
     run = data.draw(st.sampled_from(sorted(PARAMS["finetune"])))
     with ours():
-        tasks.options(without_long_numbers(data.draw(nearly(PARAMS["finetune"][run]))), f"finetune.{run}")
+        tasks.options(data.draw(nearly(PARAMS["finetune"][run])), f"finetune.{run}")
     with ours():
         on_demand.few_shot_size(data.draw(nearly(PARAMS["few_shot"]["sizes"]["10"])), "few_shot.sizes.10")
     with ours():

@@ -14,7 +14,7 @@ def test_another_byte_in_a_folder_of_ones_own_is_seen(project, tiny_encoder):
     assert_one_line_error(run_stage("stages.download"), "data.source mine", "add -S watch.data='mine'")
     assert_one_line_error(run_stage("stages.fetch_encoder"), "encoder.name", f"add -S watch.encoder='{encoder}'")
     edit_params(lambda content: content["watch"].update(data="mine", encoder=encoder))
-    assert ran(dvc("repro", "download", "fetch_encoder")) == ["download", "fetch_encoder"]
+    assert sorted(ran(dvc("repro", "download", "fetch_encoder"))) == ["download", "fetch_encoder"]  # in any order
     assert ran(dvc("repro", "download", "fetch_encoder")) == []
 
     (Path(encoder) / "vocab.txt").write_text("one more file")

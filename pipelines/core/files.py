@@ -70,7 +70,8 @@ def write_csv(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> Non
 
 def _no_formula(value: Any) -> Any:
     """A text that a spreadsheet would run gets an apostrophe before it, which shows it as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    begins = isinstance(value, str) and len(value) > 1 and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if begins else value
 
 
 def read_json(path: Path) -> Any:

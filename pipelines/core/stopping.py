@@ -1,21 +1,45 @@
 """Ctrl-C and SIGTERM end a stage in one line; what it was writing is taken away, and its checkpoints stay."""
 
+import contextlib
 import os
 import signal
+import sys
 from types import FrameType
+from typing import Any
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+AGAIN = 0.01  # seconds until a stop is tried again
+
+
+class Stopped(SystemExit):
+    """Its code is 128 + the signal's number, as a shell reports it."""
 
 
 def in_one_line() -> None:
-    """From now on, both signals raise SystemExit with 128 + the signal's number, as a shell reports it."""
+    """From now on, both signals raise `Stopped`; where Python drops an exception, as in `__del__`, soon after it."""
     for number in SIGNALS:
         signal.signal(number, _stop)
+    sys.unraisablehook = _dropped
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)  # what is unfinished is taken away in peace
-    # not through sys.stderr, which may be at work
-    os.write(2, f"stopped: {SIGNALS[signal.Signals(number)]}; dvc repro goes on from its last whole epoch\n".encode())
-    raise SystemExit(128 + number)
+    said = f"stopped: {SIGNALS[signal.Signals(number)]}; dvc repro goes on from its last whole epoch\n"
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        os.write(2, said.encode())  # not through sys.stderr, which may be at work
+    raise Stopped(128 + number)
+
+
+def _dropped(what: Any) -> None:
+    """What Python does with an exception that it drops: it prints it, but a stop is to happen all the same."""
+    if not isinstance(what.exc_value, Stopped):
+        sys.__unraisablehook__(what)
+        return
+    code = what.exc_value.code
+
+    def again(number: int, frame: FrameType | None) -> None:
+        raise Stopped(code)
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core import blocks
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, shown
 
 TASKS = Path(__file__).parents[1] / "tasks"
 
@@ -79,11 +79,13 @@ def options(block: Any, path: str) -> Any:
         InputError: there is no such task, or a key is unknown, missing or out of range.
     """
     if not isinstance(block, dict):
-        raise InputError(f"{blocks.PARAMS}: {path}: expected a block with a task (got {block!r:.40}); mend this key")
+        raise InputError(
+            f"{blocks.PARAMS}: {path}: expected a block with a task (got {shown(block, 40)}); mend this key"
+        )
     task = block.get("task")
     if task not in names():
         raise InputError(
-            f"{blocks.PARAMS}: {path}.task: expected {', '.join(names())} (got {task!r:.40}); mend this key"
+            f"{blocks.PARAMS}: {path}.task: expected {', '.join(names())} (got {shown(task, 40)}); mend this key"
         )
     kind = offered(task).Options
     for key in block:

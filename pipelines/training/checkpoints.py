@@ -52,7 +52,7 @@ def newest(folder: Path) -> str | None:
     complete = []
     for state in folder.glob("checkpoint-*/trainer_state.json"):
         try:
-            complete.append((json.loads(state.read_text(encoding="utf-8"))["global_step"], str(state.parent)))
-        except (ValueError, KeyError):
-            continue  # cut off while it was written
+            complete.append((int(json.loads(state.read_text(encoding="utf-8"))["global_step"]), str(state.parent)))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # cut off while it was written, or not written by Trainer
     return max(complete)[1] if complete else None

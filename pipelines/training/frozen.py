@@ -41,7 +41,10 @@ class Outputs:
     def keep(self, hidden: torch.Tensor) -> Kept:
         """Append the states of one feature, (tokens, hidden)."""
         kept = Kept(self, self.end, tuple(hidden.shape))
-        self.end += os.pwrite(self.number, hidden.numpy().astype(self.dtype).tobytes(), self.end)
+        values = memoryview(hidden.numpy().astype(self.dtype).tobytes())
+        while values:  # a disk that is nearly full takes a part, and the rest is an error
+            written = os.pwrite(self.number, values, self.end)
+            self.end, values = self.end + written, values[written:]
         return kept
 
 

@@ -127,3 +127,36 @@ def test_a_stop_is_one_line_and_takes_away_what_is_unfinished(tmp_path, number, 
     assert (process.returncode, out) == (128 + number, "")
     assert said == f"stopped: {name}; dvc repro goes on from its last whole epoch\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [
+        ("in __del__", "class A:\n    def __del__(self):\n        ready(1.5)\nA()"),
+        ("in a callback of gc", "import gc\ngc.callbacks.append(lambda *_: ready(1.5))\ngc.collect()"),
+        ("nobody reads", "ready(0)"),
+    ],
+)
+def test_a_stop_is_never_dropped(where, body):
+    script = f"""
+import time
+from pipelines.core import stopping
+stopping.in_one_line()
+def ready(seconds):
+    print("ready", flush=True)
+    time.sleep(seconds)
+{body}
+time.sleep(60)
+print("went on")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    if where == "nobody reads":
+        process.stderr.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert "went on" not in process.stdout.read()
+    if where != "nobody reads":
+        assert process.stderr.read() == "stopped: SIGTERM; dvc repro goes on from its last whole epoch\n"

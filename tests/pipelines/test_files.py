@@ -38,10 +38,15 @@ def test_a_folder_replaces_the_earlier_one(tmp_path):
 
 
 def test_a_spreadsheet_runs_no_text_and_numbers_stay_numbers(tmp_path):
-    rows = [{"a": "=cmd|' /C calc'!A0", "b": -0.5}, {"a": "@x", "b": "+1"}, {"a": "a=b", "b": "\t=1"}]
+    rows = [
+        {"a": "=cmd|' /C calc'!A0", "b": -0.5},
+        {"a": "@x", "b": "+1"},
+        {"a": "a=b", "b": "\t=1"},
+        {"a": "-", "b": "+"},
+    ]
     files.write_csv(tmp_path / "t.csv", rows, ["a", "b"])
     text = (tmp_path / "t.csv").read_text(encoding="utf-8")
-    assert text == "a,b\n'=cmd|' /C calc'!A0,-0.5\n'@x,'+1\na=b,'\t=1\n"
+    assert text == "a,b\n'=cmd|' /C calc'!A0,-0.5\n'@x,'+1\na=b,'\t=1\n-,+\n"  # a lone sign runs nothing
 
 
 def test_an_error_is_one_line_without_what_a_terminal_obeys():

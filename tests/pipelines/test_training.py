@@ -1,6 +1,7 @@
 """Real training of a 2-layer BERT: what is trained, what is cached, and that a cut run ends in the same bytes."""
 
 import hashlib
+import os
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -88,6 +89,17 @@ def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder, tmp_path, p
         for got, want in zip(inference.predict(model, features, task.outputs), expected, strict=True):
             np.testing.assert_allclose(got, want, atol=PRECISIONS[precision])
     assert model.base_model is encoder
+
+
+def test_a_disk_that_takes_a_part_at_a_time_gets_all(tmp_path, monkeypatch):
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda number, values, at: write(number, values[:7], at))
+    hidden = torch.arange(12.0).view(3, 4)
+    with (tmp_path / "kept").open("w+b") as file:
+        outputs = frozen.Outputs(file.fileno(), "fp32")
+        first, second = outputs.keep(hidden), outputs.keep(-hidden)
+        assert torch.equal(first.read(), hidden)
+        assert torch.equal(second.read(), -hidden)
 
 
 def test_bf16_is_near_fp32_and_not_the_same(rows, tiny_encoder):

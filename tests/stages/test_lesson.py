@@ -232,6 +232,7 @@ BAD = [
     ("attention", {"layers": [0, 7], "layer": 0}, "lessons.attention.layers: 7: base-encoder has layers 0 to 1"),
     ("attention", {"heads": [12]}, "lessons.attention.heads: 12: base-encoder has heads 0 to 1"),
     ("attention", {"sentence": "very " * 70}, "lessons.attention.sentence: 'very very"),
+    ("attention", {"sentence": "a\x07b"}, "lessons.attention.sentence: Value error, a sign that no picture can hold"),
     ("attention", {"sentence": " "}, "lessons.attention.sentence: Value error, an empty sentence"),
     (
         "attention",

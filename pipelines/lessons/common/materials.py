@@ -9,6 +9,7 @@ Each module offers
 """
 
 import importlib
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +28,16 @@ LESSONS = Path(__file__).parents[1]
 KINDS = {"bert": "base-encoder", "gpt2": "decoder"}  # what lessons look into -> one that is there offline
 
 
-def _not_empty(text: str) -> str:
+def _can_be_drawn(text: str) -> str:
     if not text.strip():
         raise ValueError("an empty sentence; write one, or take the line out")
+    if any(unicodedata.category(sign) in NOT_IN_XML for sign in text):
+        raise ValueError("a sign that no picture can hold; take it out")
     return text
 
 
-Sentence = Annotated[str, AfterValidator(_not_empty)]
+NOT_IN_XML = ("Cc", "Cs", "Cn")  # control signs, halves of surrogate pairs, signs that Unicode has not given out
+Sentence = Annotated[str, AfterValidator(_can_be_drawn)]
 Sentences = Annotated[list[Sentence], Field(min_length=1)]
 SeveralSentences = Annotated[list[Sentence], Field(min_length=2)]  # to set side by side
 ModelName = Place  # a folder of data/models
