@@ -81,8 +81,14 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         content["encoder"] = {"name": str(tiny_encoder), "revision": "main", "sha256": None}
         content["watch"]["encoder"] = str(tiny_encoder)
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
-            run["epochs"] = 1
-        content["decoder"]["scratch"] |= {"vocab_size": 400, "n_embd": 32, "n_layer": 2, "n_head": 2}
+            run |= {"epochs": 1, "least_steps": 0}
+        content["decoder"]["scratch"] |= {
+            "least_frequency": 0,
+            "vocab_size": 400,
+            "n_embd": 32,
+            "n_layer": 2,
+            "n_head": 2,
+        }
         content["generate"] |= {"n": 3, "max_new_tokens": 12}
         content["generate"]["strategies"]["beam"] = 3
         content["augment"] |= {"draws": 1, "samples": 5, "sure": 0.01}
@@ -92,14 +98,16 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
             content["augment"]["classifier"],
             content["augment"]["decoder"],
         ):
-            run["epochs"] = 1
+            run |= {"epochs": 1, "least_steps": 0}
         lessons = content["lessons"]
         lessons["tokenization"]["vocab_size"] = 400
-        lessons["attention"] |= {"layer": 1, "utterances": 20, "clusters": 2}
+        lessons["attention"] |= {"layer": 1, "utterances": 24, "clusters": 2}
         lessons["masking"]["utterances"] = 5
         lessons["next_sentence"]["languages"] = ["spanish"]
         for run in (lessons["next_sentence"]["training"], *lessons["transfer"]["sizes"].values()):
             run["epochs"] = 1
+        for arm in lessons["transfer"]["arms"].values():
+            arm["least_steps"] = 0
 
     edit_params(change)
 

@@ -1,5 +1,6 @@
 """The embedded corpus keeps what it promises: enough of every intent, every label, and no filled templates."""
 
+import json
 import re
 from collections import Counter
 
@@ -14,6 +15,10 @@ def rows(part, folder=ROOT / "data/sample"):
         for intent in INTENTS
         for row in snips.parse((folder / pattern.format(intent)).read_bytes(), part, intent, intent)[0]
     ]
+
+
+def values(row):
+    return [row["text"][slot["start"] : slot["end"]].lower() for slot in row["slots"]]
 
 
 def words(text):
@@ -38,6 +43,18 @@ def test_enough_utterances_of_every_intent():
 def test_all_39_labels_stand_in_both_parts():
     for part in snips.PARTS:
         assert len({(slot["label"]) for row in rows(part) for slot in row["slots"]}) == 39
+
+
+def test_validation_and_test_know_as_many_values_from_train():
+    """Both were drawn from all that was written: where validation repeats what train says, it promises too much."""
+    positions = json.loads((ROOT / "data/sample/literature_split.json").read_text(encoding="utf-8"))["test"]
+    test_ids = {f"train_full/{intent}/{n:04}" for intent, places in positions.items() for n in places}
+    train = {value for row in rows("train_full") if row["id"] not in test_ids for value in values(row)}
+    shares = []
+    for part in (rows("validate"), [row for row in rows("train_full") if row["id"] in test_ids]):
+        found = [value in train for row in part for value in values(row)]
+        shares.append(sum(found) / len(found))
+    assert abs(shares[0] - shares[1]) < 0.1  # 0.74 and 0.49 as the files were first cut
 
 
 def test_no_two_differ_only_in_a_slot_value():

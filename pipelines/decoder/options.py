@@ -13,6 +13,7 @@ class Scratch(Block):
     """Sizes of a GPT-2 from random weights, by the names of `transformers.GPT2Config`."""
 
     vocab_size: int = Field(gt=256)
+    least_frequency: int = Field(default=0, ge=0)
     lowercase: bool
     n_positions: int = Field(gt=1)
     n_embd: int = Field(gt=0)

@@ -15,7 +15,9 @@ def scratch(sizes: Scratch, texts: list[str]) -> tuple[Any, Any]:
     learned = GPT2Tokenizer()
     if sizes.lowercase:
         learned.backend_tokenizer.normalizer = Lowercase()
-    learned = learned.train_new_from_iterator(blank, sizes.vocab_size, show_progress=False)
+    learned = learned.train_new_from_iterator(
+        blank, sizes.vocab_size, show_progress=False, min_frequency=sizes.least_frequency
+    )
     # loaded again, GPT2Tokenizer would forget the normalizer
     names = {"bos_token": learned.eos_token, "eos_token": learned.eos_token}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=learned.backend_tokenizer, **names)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
-from pipelines.data.words import slots, tags, words
+from pipelines.data.words import Slot, slots, tags, words
 from pipelines.labels import metrics
 from pipelines.models import loading
 
@@ -14,8 +15,14 @@ IGNORED = -100  # label id that the loss leaves out
 
 
 def tag_names(rows: list[Utterance]) -> list[str]:
-    """`O` and the `B-` and `I-` tags of the slot labels of `rows`, in order."""
+    """`O` and the `B-` and `I-` tags of the slot labels of `rows`, in order.
+
+    Raises:
+        InputError: the rows have no slots.
+    """
     names = sorted({slot["label"] for row in rows for slot in row["slots"]})
+    if not names:
+        raise InputError("train has no slots, so there is nothing to tag; take this run out of params.yaml")
     return ["O"] + [f"{kind}-{name}" for name in names for kind in "BI"]
 
 
@@ -48,6 +55,7 @@ def decode(
 ) -> list[dict[str, Any]]:
     """Logits of shape (tokens, tags) for each row -> `slots`, by the likeliest path that is valid IOB2.
 
+    The `score` of a slot is the mean probability of its words' tags (softmax), as transformers' pipeline has it.
     `chain` has the scores of a CRF: of each tag after each tag, the start last, (tags + 1, tags); at the end, (tags,).
     """
     allowed = _transitions(names)
@@ -62,10 +70,19 @@ def decode(
         scores = np.tile(np.where(opens, -np.inf, 0.0), (len(at), 1))
         known = [n for n, piece in enumerate(at) if piece is not None]
         scores[known] = log_softmax(row_logits[[at[n] for n in known]].astype(np.float64), axis=-1)
+        shares = np.exp(scores)
         scores[-1:] += ends
         path = _viterbi(scores, allowed)
-        predictions.append({"slots": slots(words(row["text"]), [names[n] for n in path])})
+        spans = words(row["text"])
+        found = slots(spans, [names[n] for n in path])
+        of = {spans[n][0]: float(shares[n, path[n]]) for n in known}  # first character of a word -> its tag's
+        predictions.append({"slots": [slot | {"score": _mean(of, slot)} for slot in found]})
     return predictions
+
+
+def _mean(of: dict[int, float], slot: Slot) -> float:
+    shares = [share for start, share in of.items() if slot["start"] <= start < slot["end"]]
+    return sum(shares) / len(shares)
 
 
 def score(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:

@@ -125,8 +125,8 @@ def measure(options: Options, materials: Materials) -> Measured:
             trained = trainer.train(intent.TASK, settings, model, tokenizer, rows, [], materials.checkpoints)
             said = inference.predictions(intent.TASK, trained.model, tokenizer, test)
             points.append(
-                {"arm": arm, "size": name, "utterances": len(rows), "epochs": epochs}
-                | {"trained_weights": trained.facts["trained_weights"]}
+                {"arm": arm, "size": name, "utterances": len(rows)}
+                | {name: trained.facts[name] for name in ("epochs", "trained_weights")}
                 | {"accuracy": intent.score(said, test)["accuracy"]}
             )
     facts = {

@@ -1,6 +1,6 @@
 """How a run is trained: its block of params.yaml, to which each task adds its own options."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from pipelines.core.blocks import Block, Seed
 Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
 Pooler = Literal["needed", "new", "optional"]  # what becomes of a pooler that a folder lacks, see `loading.load_model`
 Precision = Literal["auto", "fp32", "bf16"]  # of the encoder's matrix products; auto: bf16 where it is faster
+
+SMALLEST = 8  # rows of a batch that few data lead to
 
 
 class Run(Block):
@@ -28,6 +30,18 @@ class Run(Block):
     ema: float = Field(default=0.0, ge=0, lt=1)
     seed: Seed = 13
     precision: Precision = "auto"
+    least_steps: int = Field(default=0, ge=0)  # of the optimizer, see `fitted`
+
+    def fitted(self, rows: int) -> Self:
+        """This run where an epoch has so many rows: few rows give few steps, and a model that has learned nothing.
+
+        Until there are `least_steps`, batches are halved down to `SMALLEST`, which costs least, and then epochs added.
+        """
+        batch = self.batch_size
+        while self.epochs * -(-rows // batch) < self.least_steps and batch >= 2 * SMALLEST:
+            batch //= 2
+        epochs = max(self.epochs, -(-self.least_steps // max(1, -(-rows // batch))))
+        return self.model_copy(update={"batch_size": batch, "epochs": epochs})
 
 
 class PooledRun(Run):

@@ -10,8 +10,7 @@ _LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "apache-2.0", "scratch": 
 _CARD = """\
 ---
 license: {licence}
-language: [en]
-{base_model}{tag}library_name: transformers
+{language}{base_model}{tag}library_name: transformers
 ---
 
 # {run}
@@ -34,6 +33,17 @@ from transformers import AutoTokenizer
 model = {auto_class}.from_pretrained("data/models/{run}")
 tokenizer = AutoTokenizer.from_pretrained("data/models/{run}")
 ```
+{asked}"""
+
+_ASKED = """
+Or with what comes before and after the weights, as `snips predict --model {run}` does it, in the project's folder:
+
+```python
+from pipelines.serving import Model
+
+model = Model.load("data/models/{run}")
+model("play some jazz by miles davis")
+```
 """
 
 
@@ -44,6 +54,7 @@ def model_card(run: str, source: str, base: str, adapted: bool, card: Card, opti
         licence=_LICENCES.get(base, "unknown"),
         base_model="" if scratch else f"base_model: {base}\n",
         start="A small GPT-2 from random weights" if scratch else f"`{base}`{', adapted,' if adapted else ''}",
+        language="language: [en]\n" if source in ("snips", "sample") else "",
         tag="" if card.tag is None else f"pipeline_tag: {card.tag}\n",
         run=run,
         task=options.task,
@@ -52,10 +63,11 @@ def model_card(run: str, source: str, base: str, adapted: bool, card: Card, opti
         trained_weights=facts["trained_weights"],
         weights=facts["weights"],
         best_epoch=facts["best_epoch"],
-        epochs=options.epochs,
+        epochs=facts["epochs"],
         computed_in=facts["computed_in"],
         validation="\n".join(f"| validation {name} | {value:.4f} |" for name, value in facts["validation"].items()),
         where=card.where.format(run=run),
         auto_class=card.auto_class,
         module=card.module,
+        asked=_ASKED.format(run=run) if options.in_finetune else "",
     )

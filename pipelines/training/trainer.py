@@ -68,7 +68,7 @@ def train(
     Raises:
         InputError: the best checkpoint is gone at the end, or the model that was loaded from it scores otherwise.
     """
-    train_features = task.encode(train_rows, tokenizer, model, options, training=True)
+    options, train_features = _encoded(task, options, model, tokenizer, train_rows)
     validation_features = task.encode(validation_rows, tokenizer, model, options)
     features = train_features + validation_features
     monitor = DeviceMonitor(on_gpu())
@@ -98,6 +98,8 @@ def train(
     best = max(validation_curve, key=lambda row: row[task.best], default={"epoch": options.epochs})
     facts = {
         "best_epoch": round(best["epoch"]),
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
         "trained_weights": trained_weights,
         "computed_in": chosen(options.precision),
         "weights": sum(p.numel() for p in model.parameters()),
@@ -105,6 +107,17 @@ def train(
     }
     train_curve = [_curve_row(entry, "") for entry in log if "loss" in entry]
     return Trained(model, facts, train_curve, validation_curve, monitor.rows)
+
+
+def _encoded(
+    task: Task, options: Run, model: Any, tokenizer: Any, rows: list[Utterance]
+) -> tuple[Run, list[dict[str, Any]]]:
+    """Features of train, and the options fitted to how many an epoch has."""
+    features = task.encode(rows, tokenizer, model, options, training=True)
+    fitted = options.fitted(len(features) // (options.epochs if task.epochs_differ else 1))
+    if task.epochs_differ and fitted.epochs != options.epochs:
+        features = task.encode(rows, tokenizer, model, fitted, training=True)
+    return fitted, features
 
 
 def _trainer(

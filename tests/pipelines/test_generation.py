@@ -49,7 +49,7 @@ def base(rows, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tuned(rows, base, tmp_path_factory):
     """The tuned decoder, its tokenizer and its curves."""
-    options = Options(epochs=20, batch_size=8, learning_rate=5e-3, precision="fp32")  # figures of any machine
+    options = Options(epochs=20, batch_size=8, learning_rate=5e-3, swap_rate=0.8, precision="fp32")  # of any machine
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     trainer.seed(options.seed)
     model = language_model.build(base, rows["train_full"], options)
@@ -173,13 +173,21 @@ def test_more_samples_extend_the_set_and_two_runs_are_equal(tuned, strategy):
         assert len({row["text"] for row in many}) > 5
 
 
-def test_the_intent_decides_what_is_written(tuned):
-    words = {
-        intent: Counter(word for row in write(tuned, "top_p", 40, intent) for word in row["text"].split())
-        for intent in ("PlayMusic", "RateBook")
-    }
-    for intent, word in (("RateBook", "stars"), ("PlayMusic", "play")):
-        assert words[intent][word] > 3 * sum(counts[word] for name, counts in words.items() if name != intent)
+def test_the_intent_decides_what_is_written(tuned, rows):
+    """The words that train says in one intent and not in the other."""
+    of_train, written = (
+        {
+            intent: Counter(word for row in some if row["intent"] == intent for word in row["text"].split())
+            for intent in ("PlayMusic", "RateBook")
+        }
+        for some in (
+            rows["train_full"],
+            [row for intent in ("PlayMusic", "RateBook") for row in write(tuned, "top_p", 40, intent)],
+        )
+    )
+    for intent, other in (("PlayMusic", "RateBook"), ("RateBook", "PlayMusic")):
+        own = [word for word, count in of_train[intent].items() if count > 2 and not of_train[other][word]]
+        assert sum(written[intent][word] for word in own) > 2 * sum(written[other][word] for word in own)
 
 
 def test_draws_follow_the_distribution():
@@ -264,11 +272,10 @@ def test_n_grams_are_a_distribution_that_knows_its_intent(rows, base):
     model = NgramModel(3, tokenizer, rows["train_full"])
     for before in (("<PlayMusic>", "<PlayMusic>"), ("<PlayMusic>", "Ġplay"), ("never", "seen")):
         assert sum(model.model.score(piece, before) for piece in model.model.vocab) == pytest.approx(1)
-    asked = [row for row in rows["validate"] if row["intent"] == "RateBook"]
-    right, wrong = (
-        sum(model.log_probability(row | {"intent": intent}) for row in asked) for intent in ("RateBook", "PlayMusic")
-    )
-    assert right > wrong
+    other = {"RateBook": "PlayMusic", "PlayMusic": "RateBook"}
+    asked = rows["validate"]
+    right = sum(model.log_probability(row) for row in asked)
+    assert right > sum(model.log_probability(row | {"intent": other[row["intent"]]}) for row in asked)
     assert model.write("RateBook", 1, 20) == model.write("RateBook", 1, 20) != model.write("RateBook", 2, 20)
     unseen = asked[0] | {"text": "🙂 zzz"}
     assert math.isfinite(model.log_probability(unseen))

@@ -1,5 +1,7 @@
 """Each task on real rows of the sample and a 2-layer BERT."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -123,7 +125,10 @@ def test_decoding_never_leaves_iob2(rows, tiny_encoder):
     logits = np.array([[0, 9, 0, 5, 0], [0, 9, 0, 0, 0], [0, 0, 9, 0, 0]], dtype=np.float32)
     (prediction,) = task.decode([logits], [{"first_tokens": [0, 1, 2]}], [{"text": text}], model)
     # alone the words would be I-x I-x I-y; the likeliest valid path opens x with its B-
-    assert prediction["slots"][0] == {"start": 0, "end": 3, "label": "x"}
+    (slot, *_) = prediction["slots"]
+    # the mean of what a softmax gives the two tags of the path, not of what it gives the likeliest
+    shares = [math.exp(5) / (math.exp(9) + math.exp(5) + 3), math.exp(9) / (math.exp(9) + 4)]
+    assert slot == {"start": 0, "end": 3, "label": "x", "score": pytest.approx(sum(shares) / 2)}
     assert all(slot["label"] in ("x", "y") for slot in prediction["slots"])
 
 
@@ -134,7 +139,17 @@ def test_a_word_without_a_piece_follows_its_neighbours(rows, tiny_encoder):
     logits = np.zeros((2, len(names)), dtype=np.float32)
     logits[0, names.index("B-album")] = logits[1, names.index("I-album")] = 9
     (prediction,) = task.decode([logits], [{"first_tokens": [0, None, 1]}], [{"text": "a b c"}], model)
-    assert prediction["slots"] == [{"start": 0, "end": 5, "label": "album"}]
+    share = math.exp(9) / (math.exp(9) + len(names) - 1)  # of both words that have a token
+    assert prediction["slots"] == [{"start": 0, "end": 5, "label": "album", "score": pytest.approx(share)}]
+
+
+def test_nothing_to_choose_or_to_tag_is_one_line(rows, tiny_encoder):
+    without = [row | {"slots": []} for row in rows]
+    for name in ("slots", "joint", "qa"):
+        with pytest.raises(InputError, match=r"train has no slots, .*; take this run out"):
+            build(name, tiny_encoder, without)
+    with pytest.raises(InputError, match=r"train has one intent, PlayMusic, .*; take this run out"):
+        build("intent", tiny_encoder, [row for row in rows if row["intent"] == "PlayMusic"])
 
 
 # questions
@@ -259,7 +274,8 @@ def test_decoding_with_a_crf_takes_its_best_path(rows, tiny_encoder):
     ):
         (path,) = model.crf.decode(torch.tensor(slot_logits[feature["first_tokens"]])[None])
         span = words.words(row["text"])
-        assert prediction["slots"] == words.slots(span, [model.config.tags[n] for n in path])
+        found = [{name: slot[name] for name in ("start", "end", "label")} for slot in prediction["slots"]]
+        assert found == words.slots(span, [model.config.tags[n] for n in path])
 
 
 def test_joint_counts_whole_frames(rows, tiny_encoder):

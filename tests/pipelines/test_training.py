@@ -338,3 +338,15 @@ def test_an_encoder_without_a_list_of_its_layers_is_one_line():
     config = AlbertConfig(vocab_size=50, hidden_size=16, intermediate_size=32, num_attention_heads=2, embedding_size=8)
     with pytest.raises(InputError, match="layer_decay: a albert has no list of 12 layers"):
         trainer._depths(AlbertForSequenceClassification(config))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    # 13,084 rows give 5 x 409 steps, enough; 490 give 8 x 62 in batches of 8; 98 give 31 x 13
+    [(13_084, (32, 5)), (2_560, (32, 5)), (1_280, (16, 5)), (490, (8, 7)), (98, (8, 31)), (1, (8, 400))],
+)
+def test_few_rows_get_smaller_batches_then_more_epochs(rows, expected):
+    run = tasks.offered("intent").Options(mode="full", epochs=5, batch_size=32, least_steps=400)
+    fitted = run.fitted(rows)
+    assert (fitted.batch_size, fitted.epochs) == expected
+    assert run.model_copy(update={"least_steps": 0}).fitted(rows).epochs == 5

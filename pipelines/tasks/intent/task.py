@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from transformers import AutoModelForSequenceClassification
 
+from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.labels import metrics
 from pipelines.models import loading
@@ -15,8 +16,17 @@ from pipelines.tasks.intent import Options
 
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
-    """A classifier over the intents of `rows` on the encoder in `base`."""
-    labels = loading.label_config(sorted({row["intent"] for row in rows}))
+    """A classifier over the intents of `rows` on the encoder in `base`.
+
+    Raises:
+        InputError: there is but one.
+    """
+    intents = sorted({row["intent"] for row in rows})
+    if len(intents) < 2:  # transformers would take one label for a regression
+        raise InputError(
+            f"train has one intent, {', '.join(intents)}, so there is nothing to choose; take this run out"
+        )
+    labels = loading.label_config(intents)
     return loading.load_model(AutoModelForSequenceClassification, base, new_head=True, pooler=options.pooler, **labels)
 
 

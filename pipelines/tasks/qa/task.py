@@ -29,13 +29,15 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """A span extractor on the encoder in `base`. Its config keeps which questions an intent's utterances are asked.
 
     Raises:
-        InputError: questions.yaml is broken, see `read_questions`.
+        InputError: the rows have no slots, or questions.yaml is broken, see `read_questions`.
     """
     asked: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         asked[row["intent"]].update(slot["label"] for slot in row["slots"])
     written = read_questions(QUESTIONS)
     labels = sorted(set().union(*asked.values()))
+    if not labels:
+        raise InputError("train has no slots, so there is nothing to ask for; take this run out of params.yaml")
     return loading.load_model(
         AutoModelForQuestionAnswering,
         base,
