@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 from pipelines.core.errors import InputError, printable
 from pipelines.models import loading
 
-DECODER = Path("data/models/decoder")
+MODELS = Path("data/models")
+DECODER = MODELS / "decoder"
 TOLERANCES = Path("metrics/tolerances.yaml")
 ENVIRONMENT = "metrics/environment.json"
 
@@ -19,6 +22,10 @@ def main() -> None:
     """Parse and run; bad input becomes one line and exit 1."""
     parser = argparse.ArgumentParser(prog="snips", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    starting = commands.add_parser("init", help="look at a corpus of your own, and set params.yaml to it")
+    starting.add_argument("corpus", help="JSON lines, Parquet, Rasa NLU YAML, or a folder in the layout of SNIPS")
+    starting.add_argument("--runs", metavar="RUN,RUN", help="of those in params.yaml; those that fit if left out")
+    starting.set_defaults(run=_init)
     writing = commands.add_parser("generate", help="let GPT-2 write utterances for an intent")
     writing.add_argument("--intent", required=True, help="one that the decoder learned")
     writing.add_argument(
@@ -29,6 +36,18 @@ def main() -> None:
     writing.add_argument("--seed", type=int, help="of the first utterance; params.yaml has its default")
     writing.add_argument("-n", type=int, default=1, help="how many")
     writing.set_defaults(run=_generate)
+    predicting = commands.add_parser(
+        "predict", help="what a trained run says of a text, or of each line of standard input"
+    )
+    predicting.add_argument(
+        "text", nargs="?", default="-", help="left out or -: standard input, a line each; JSONL out"
+    )
+    predicting.add_argument(
+        "--model", metavar="RUN", help="a run of params.yaml, or a folder; the best kind if left out"
+    )
+    predicting.add_argument("--ask", metavar="QUESTION", help="have a run of qa answer it from the text")
+    predicting.add_argument("--json", action="store_true", help="one line of JSON for the text")
+    predicting.set_defaults(run=_predict)
     verifying = commands.add_parser(
         "verify", help="set a finished run beside the one of a commit; exit 1 if it is another"
     )
@@ -39,6 +58,57 @@ def main() -> None:
         arguments.run(arguments)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # `snips predict < texts | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from pipelines.core import blocks, files
+    from pipelines.corpus import sources, starting
+
+    source = Path(arguments.corpus)
+    corpus = sources.read(source)
+    print("\n".join([f"{source}:", *starting.look(corpus)]))
+    planned = starting.plan(corpus, blocks.load("split.seed", blocks.Seed))
+    if arguments.runs:
+        planned = replace(planned, runs=tuple(arguments.runs.split(",")))
+    here = Path.cwd().resolve()
+    place = source.resolve().relative_to(here) if source.resolve().is_relative_to(here) else source.resolve()
+    first = next(row for rows in corpus.parts.values() for row in rows)
+    text = blocks.PARAMS.read_text(encoding="utf-8")
+    files.write_text(blocks.PARAMS, starting.params(text, str(place), first["intent"], planned))
+    sizes = ", ".join(f"{name} {size}" for name, size in planned.sizes.items())
+    print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split ({sizes}); runs {', '.join(planned.runs)}")
+    print(f"Next:\n  dvc repro summary\n  snips predict {shlex.quote(printable(first['text']))}")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from pipelines.core import blocks
+    from pipelines.serving import lines, terminal
+    from pipelines.serving.model import Model, best_for
+
+    if arguments.model is None:
+        folder = best_for(MODELS, ("qa",) if arguments.ask is not None else ("joint", "intent", "slots"))
+    else:
+        folder = Path(arguments.model)
+        folder = folder if len(folder.parts) > 1 else MODELS / folder
+    if blocks.PARAMS.exists():
+        torch.set_num_threads(blocks.load("threads", blocks.Threads))
+    model = Model.load(folder)
+    if arguments.text == "-":
+        broken = lines.answer(model, sys.stdin.buffer, sys.stdout, arguments.ask)
+        if broken:
+            raise InputError(f"{broken} of the lines had no answer; see their error in the output")
+        return
+    said = model(arguments.text) if arguments.ask is None else model.ask(arguments.text, arguments.ask)
+    if arguments.json:
+        print(json.dumps(said, ensure_ascii=False))
+    else:
+        print(terminal.answer(said, model.name, sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
 
 
 def _generate(arguments: argparse.Namespace) -> None:

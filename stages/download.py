@@ -1,4 +1,4 @@
-"""Bring the corpus into data/raw: SNIPS, verified against data/snips.sha256, the embedded sample, or a folder's.
+"""Bring the corpus into data/raw: SNIPS, verified against data/snips.sha256, the embedded sample, or one's own.
 
 SNIPS_MIRROR names a folder or a base URL to use in place of GitHub; the bytes are verified either way.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.core import blocks, files
 from pipelines.core.command import FULL, command
 from pipelines.core.errors import InputError
-from pipelines.corpus import snips
+from pipelines.corpus import sources
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
 from pipelines.fetching import mirrors, watching
 
@@ -54,17 +54,16 @@ def can_be_had() -> bool:
 
 
 def _copy(corpus: Path, folder: Path) -> None:
-    for intent in snips.intents(corpus):
-        for pattern in snips.PARTS.values():
-            name = pattern.format(intent)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copyfile(corpus / name, folder / name)
-            except OSError as error:
-                if error.errno in FULL:
-                    raise  # the corpus is whole, the disk is not large enough
-                remedy = f"restore it with git checkout {corpus}" if corpus == EMBEDDED else "add it"
-                raise InputError(f"{corpus / name}: {error.strerror}; {remedy}") from None
+    folder.mkdir()
+    for name, path in sources.files(corpus).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(path, folder / name)
+        except OSError as error:
+            if error.errno in FULL:
+                raise  # the corpus is whole, the disk is not large enough
+            remedy = f"restore it with git checkout {corpus}" if corpus == EMBEDDED else "add it"
+            raise InputError(f"{path}: {error.strerror}; {remedy}") from None
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ FOLDERS = {PUBLISHED: Path("data"), SAMPLE: Path("data/sample")}
 def split() -> None:
     """Make data/splits and metrics/split.json from data/corpus."""
     data, options = blocks.load("data", Data), blocks.load("split", Split)
-    rows = {part: parquet.read(CORPUS / f"{part}.parquet") for part in splits.PARTS}
+    rows = {path.stem: parquet.read(path) for path in sorted(CORPUS.glob("*.parquet"))}
+    if not rows:
+        raise InputError(f"{CORPUS}: no corpus in it; run dvc repro convert")
     positions = _positions(data.source) if options.protocol == "literature" else {}
     parts = splits.split(rows, options, positions)
     with files.whole(SPLITS) as folder:
@@ -41,7 +43,7 @@ def _positions(source: str) -> dict[str, list[int]]:
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(
             f"{path}: {error!r:.80}; split.protocol literature needs the test positions of this corpus: "
-            "take official or random"
+            "take official, random or given"
         ) from None
 
 

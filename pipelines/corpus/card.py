@@ -74,7 +74,7 @@ CC0 1.0. The corpus, its quirks and the 2017 benchmark are described in:
 
 def dataset_card(source: str, parts: dict[str, list[Utterance]], note: str) -> str:
     """Markdown with YAML header for a folder that holds `<part>.parquet` for each of `parts`."""
-    title, about = _ABOUT.get(source, (source, "A corpus of one's own, in the layout of SNIPS."))
+    title, about = _ABOUT.get(source, (source, "A corpus of one's own."))
     published = source in _ABOUT
     counts = {name: Counter(row["intent"] for row in rows) for name, rows in parts.items()}
     everything = [row for rows in parts.values() for row in rows]

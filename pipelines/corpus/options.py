@@ -10,7 +10,7 @@ from pipelines.core.blocks import Block, Seed, Share
 class Split(Block):
     """How the corpus becomes train, validation and test; see `pipelines.corpus.splits`."""
 
-    protocol: Literal["literature", "official", "random"]
+    protocol: Literal["literature", "official", "random", "given"]
     seed: Seed
     validation_per_intent: int = Field(gt=0)
     validation_share: Share

@@ -17,21 +17,24 @@ TREATMENT = {
     "slot_edge_inside_word": "the span was kept; a word is tagged by the slot that holds its first character",
     "same_slot_twice": "both kept; a question about such a slot has several right answers",
     "repeated_training_texts": "kept (copies beyond the first, case ignored); protocol random keeps them on one side",
+    "conflicting_texts": "kept (distinct texts, case ignored, that stand there with two intents, or with other slots)",
     "texts_in_both_files": "kept (distinct texts, case ignored); overlaps are counted in metrics/split.json",
+    "no_utterances": "Rasa's synonyms, lookups and regular expressions: left out",
     "words_without_piece": "kept (BERT's normalizer leaves nothing of the word); tagged O, or as the slot around it",
 }
 
 
-def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]:
+def quality(parts: dict[str, list[Utterance]], quirks: Counter[str]) -> dict[str, Any]:
     """The quality report: sizes, labels, and each quirk of the files with its count and treatment."""
     from tokenizers.normalizers import BertNormalizer
 
-    texts = {part: [row["text"].lower() for row in rows] for part, rows in _by_part(utterances).items()}
-    train = texts["train_full"]
+    utterances = [row for rows in parts.values() for row in rows]
+    train, *others = [[row["text"].lower() for row in rows] for rows in parts.values()]
     normalizer = BertNormalizer()
     counts = quirks | Counter(
         repeated_training_texts=len(train) - len(set(train)),
-        texts_in_both_files=len(set(train) & set(texts["validate"])),
+        conflicting_texts=len(conflicts(utterances)),
+        texts_in_both_files=len(set(train) & {text for texts in others for text in texts}),
         words_without_piece=sum(
             not normalizer.normalize_str(row["text"][start:end]).strip()
             for row in utterances
@@ -39,7 +42,7 @@ def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]
         ),
     )
     return {
-        "utterances": {part: len(rows) for part, rows in texts.items()},
+        "utterances": {part: len(rows) for part, rows in parts.items()},
         "intents": len({row["intent"] for row in utterances}),
         "slot_labels": len({slot["label"] for row in utterances for slot in row["slots"]}),
         "slots": sum(len(row["slots"]) for row in utterances),
@@ -49,8 +52,18 @@ def quality(utterances: list[Utterance], quirks: Counter[str]) -> dict[str, Any]
     }
 
 
-def _by_part(utterances: list[Utterance]) -> dict[str, list[Utterance]]:
-    parts: dict[str, list[Utterance]] = defaultdict(list)
+def repeats(utterances: list[Utterance]) -> list[list[Utterance]]:
+    """Utterances that say the same, case ignored, in groups of two and more."""
+    by_text: dict[str, list[Utterance]] = defaultdict(list)
     for row in utterances:
-        parts[row["id"].split("/")[0]].append(row)
-    return parts
+        by_text[row["text"].lower()].append(row)
+    return [rows for rows in by_text.values() if len(rows) > 1]
+
+
+def conflicts(utterances: list[Utterance]) -> list[list[Utterance]]:
+    """Those of `repeats` that have not all the same intent and slots."""
+
+    def frame(row: Utterance) -> tuple[str, list[tuple[int, int, str]]]:
+        return row["intent"], sorted((slot["start"], slot["end"], slot["label"]) for slot in row["slots"])
+
+    return [rows for rows in repeats(utterances) if any(frame(row) != frame(rows[0]) for row in rows)]

@@ -4,18 +4,14 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from pipelines.core.errors import InputError
+from pipelines.corpus import chunks
 from pipelines.data.utterances import Utterance
-from pipelines.data.words import Slot, words
 
 # part of the corpus -> its file of one intent
 PARTS = {"train_full": "{0}/train_{0}_full.json", "validate": "{0}/validate_{0}.json"}
 FEW_SHOT = "{0}/train_{0}.json"  # the 300 utterances per intent that the benchmark of 2017 drew from
-
-
-NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w.-])?")  # of an intent or a label
 
 
 def intents(folder: Path) -> list[str]:
@@ -30,14 +26,8 @@ def intents(folder: Path) -> list[str]:
         missing = "no such folder" if not folder.is_dir() else "no intents in it"
         raise InputError(f"{folder}: {missing}; a corpus has files such as {pattern.format('<Intent>')}")
     for intent in found:
-        _check_name(intent, str(folder))
+        chunks.check_name(intent, str(folder))
     return found
-
-
-def _check_name(name: str, at: str) -> None:
-    """An intent or a label becomes a column, a token and part of a file's name."""
-    if not NAME.fullmatch(name):
-        raise InputError(f"{at}: {name!r:.60} cannot be a name; take letters, digits, blanks within, and _ . -")
 
 
 def _is_of(path: Path) -> bool:
@@ -52,12 +42,8 @@ def parse(data: bytes, part: str, intent: str, where: str) -> tuple[list[Utteran
     """
     quirks: Counter[str] = Counter()
     utterances = []
-    for position, chunks in enumerate(_chunks(_decode(data, where, quirks), intent, where)):
-        _count(chunks, quirks)
-        text, slots = _clean(chunks)
-        quirks["slot_edge_inside_word"] += _edges_inside_words(text, slots)
-        quirks["same_slot_twice"] += len({slot["label"] for slot in slots}) < len(slots)
-        utterances.append({"id": f"{part}/{intent}/{position:04}", "text": text, "intent": intent, "slots": slots})
+    for position, said in enumerate(_chunks(_decode(data, where, quirks), intent, where)):
+        utterances.append(chunks.utterance(said, f"{part}/{intent}/{position:04}", intent, quirks))
     return utterances, quirks
 
 
@@ -88,54 +74,11 @@ def _chunks(text: str, intent: str, where: str) -> list[list[dict[str, str]]]:
         raise InputError(f"{where}: {intent}: expected a list of utterances; use a file in SNIPS format")
     for position, utterance in enumerate(content[intent]):
         at = f"{where}: {intent}[{position}]"
-        chunks = utterance.get("data") if isinstance(utterance, dict) else None
-        if not isinstance(chunks, list) or not chunks:
+        said = utterance.get("data") if isinstance(utterance, dict) else None
+        if not isinstance(said, list) or not said:
             raise InputError(f'{at}: expected {{"data": [chunk, …]}}; mend this utterance')
-        for number, chunk in enumerate(chunks):
-            _check_chunk(chunk, f"{at}.data[{number}]")
-        if not "".join(chunk["text"] for chunk in chunks).strip():
+        for number, chunk in enumerate(said):
+            chunks.check(chunk, f"{at}.data[{number}]")
+        if not "".join(chunk["text"] for chunk in said).strip():
             raise InputError(f"{at}: the utterance is empty; mend or remove it")
     return [utterance["data"] for utterance in content[intent]]
-
-
-def _check_chunk(chunk: Any, at: str) -> None:
-    if not isinstance(chunk, dict) or not isinstance(chunk.get("text"), str):
-        raise InputError(f'{at}: a chunk needs a "text" that is text; mend this chunk')
-    if re.search(r"[\ud800-\udfff]", chunk["text"]):
-        raise InputError(f"{at}: half of a surrogate pair in its text, which is no character; mend this chunk")
-    if "entity" in chunk:
-        if not isinstance(chunk["entity"], str) or not chunk["entity"]:
-            raise InputError(f'{at}: the label "entity" must be text, found {chunk["entity"]!r:.40}; mend this chunk')
-        _check_name(chunk["entity"], at)
-        if not chunk["text"].strip():
-            raise InputError(f"{at}: the slot {chunk['entity']} has no text; mend this chunk")
-
-
-def _count(chunks: list[dict[str, str]], quirks: Counter[str]) -> None:
-    text = "".join(chunk["text"] for chunk in chunks)
-    quirks["newline_chunks"] += sum("\n" in chunk["text"] for chunk in chunks)
-    quirks["double_space"] += "  " in text
-    quirks["outer_space"] += text != text.strip()
-    quirks["non_ascii_chunks"] += sum(not chunk["text"].isascii() for chunk in chunks)
-    quirks["slot_outer_space"] += sum("entity" in chunk and chunk["text"] != chunk["text"].strip() for chunk in chunks)
-
-
-def _clean(chunks: list[dict[str, str]]) -> tuple[str, list[Slot]]:
-    """Join chunks, fold every run of white space into one space, strip the ends, and move the spans along."""
-    text = ""
-    slots: list[Slot] = []
-    for chunk in chunks:
-        piece = re.sub(r"\s+", " ", chunk["text"])
-        if not text or text.endswith(" "):
-            piece = piece.lstrip()
-        if "entity" in chunk:
-            lead = len(piece) - len(piece.lstrip())
-            start = len(text) + lead
-            slots.append({"start": start, "end": start + len(piece.strip()), "label": chunk["entity"]})
-        text += piece
-    return text.rstrip(), slots
-
-
-def _edges_inside_words(text: str, slots: list[Slot]) -> int:
-    starts, ends = (set(edge) for edge in zip(*words(text), strict=True))
-    return sum(slot["start"] not in starts or slot["end"] not in ends for slot in slots)

@@ -1,4 +1,4 @@
-"""How the corpus becomes train, validation and test: three protocols, and what overlaps."""
+"""How the corpus becomes train, validation and test: four protocols, and what overlaps."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from pipelines.corpus.options import Split
 from pipelines.data.drawing import draw, same_text
 from pipelines.data.utterances import Utterance
 
-PARTS = ("train_full", "validate")  # of a corpus
 SPLITS = ("train", "validation", "test")
 
 
@@ -17,17 +16,24 @@ def split(
     """Train, validation and test by `options.protocol`.
 
     Args:
-        rows: the utterances by part, `train_full` and `validate`.
+        rows: the utterances by part: of SNIPS `train_full` and `validate`, of others those that they name.
         options: the block `split` of params.yaml.
         test_positions: intent -> zero-based positions in its training file; the test part of `literature`.
 
     Raises:
-        InputError: there are too few utterances for what `options` asks.
+        InputError: the corpus has not the parts, or too few utterances, for what `options` asks.
     """
+    needed = {"literature": ("train_full", "validate"), "official": ("train_full", "validate"), "given": SPLITS}
+    if missing := [part for part in needed.get(options.protocol, ()) if part not in rows]:
+        raise InputError(
+            f"split.protocol {options.protocol}: the corpus has no part {', '.join(missing)}, but {', '.join(rows)}; "
+            "take random"
+        )
     parts = {
         "literature": lambda: _literature(rows, test_positions),
         "official": lambda: _official(rows, options),
         "random": lambda: _random(rows, options),
+        "given": lambda: {name: rows[name] for name in SPLITS},
     }[options.protocol]()
     if options.per_intent is not None:
         kept = draw(parts["train"], options.per_intent, options.seed, "split.per_intent")
@@ -74,7 +80,7 @@ def _random(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[
     """Stratified over everything. Texts are drawn, not rows, so that copies of a text stay on one side."""
     from sklearn.model_selection import train_test_split
 
-    everything = rows["train_full"] + rows["validate"]
+    everything = [row for part in rows.values() for row in part]
     intent_of = {same_text(row["text"]): row["intent"] for row in reversed(everything)}
     texts = sorted(intent_of)
     try:

@@ -9,10 +9,10 @@ def check(what: str, param: str, source: str, watched: str) -> None:
     """Whether DVC would see a change in `source`, the value of `param`; `watched` is the value of `watch.<what>`.
 
     Raises:
-        InputError: `source` is a folder, and not the one that is watched.
+        InputError: `source` is a folder or file, and not the one that is watched.
     """
-    if Path(source).is_dir() and Path(source) != Path(watched):
+    if Path(source).exists() and Path(source) != Path(watched):
         raise InputError(
-            f"params.yaml: {param} {source}: a folder that DVC does not watch, so that a change in it would not be "
+            f"params.yaml: {param} {source}: DVC does not watch it, so that a change in it would not be "
             f"seen; add -S watch.{what}='{source}'"
         )

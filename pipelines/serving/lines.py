@@ -1,0 +1,54 @@
+"""Many texts, a line each: JSON lines out, in their order; a line without an answer says why, and the rest goes on."""
+
+import json
+import sys
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from pipelines.core.errors import InputError
+from pipelines.serving.model import Model, check
+
+AT_ONCE = 512  # lines
+
+
+def answer(model: Model, source: Iterable[bytes], target: TextIO, question: str | None = None) -> int:
+    """Write what `model` says of each line of `source`, UTF-8, to `target`; -> how many lines had no answer.
+
+    A bar on stderr counts the lines, if that is a terminal.
+    """
+    broken, lines = 0, iter(source)
+    with tqdm(unit=" texts", disable=not sys.stderr.isatty()) as bar:
+        at_once = 1 if getattr(source, "isatty", bool)() else AT_ONCE
+        while some := list(islice(lines, at_once)):
+            said = _answers(model, some, question)
+            broken += sum("error" in one for one in said)
+            target.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in said)
+            target.flush()
+            bar.update(len(some))
+    return broken
+
+
+def _answers(model: Model, some: list[bytes], question: str | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [_read(line) for line in some]
+    good = [n for n, one in enumerate(found) if "error" not in one]
+    texts = [found[n]["text"] for n in good]
+    said = model(texts) if question is None else [model.ask(text, question) for text in texts]
+    for n, one in zip(good, said, strict=True):
+        found[n] = one
+    return found
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """The text of a line, or the bytes that are none with what is wrong, so that a line out is one line in."""
+    text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig", "backslashreplace")
+    try:
+        line.decode("utf-8")
+        check(text)
+    except UnicodeDecodeError as error:
+        return {"text": text, "error": f"not UTF-8 at byte {error.start}; save the file as UTF-8"}
+    except InputError as error:
+        return {"text": text, "error": str(error)}
+    return {"text": text}

@@ -1,0 +1,135 @@
+"""A trained run and what stands before and after its weights: a text in, what `evaluate` would say of it out."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import files
+from pipelines.core.errors import InputError
+from pipelines.models import inference, loading
+from pipelines.models import task as tasks
+from pipelines.models.options import Precision
+from pipelines.models.task import Task
+
+FACTS = "training.json"  # what a run's folder says of itself
+
+
+class Model:
+    """A run of any task of `finetune`, ready for new texts. Made by `load`."""
+
+    def __init__(self, name: str, task: Task, model: Any, tokenizer: Any, precision: Precision) -> None:
+        self.name, self.task, self.model, self.tokenizer, self.precision = name, task, model, tokenizer, precision
+        self.longest = loading.max_positions(model)  # tokens
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Model":
+        """The run in `folder`, such as `data/models/joint-full`.
+
+        Raises:
+            InputError: the folder holds no run of `finetune`, or its weights are not whole.
+        """
+        folder = Path(folder)
+        facts = facts_of(folder)
+        task = tasks.get(facts["task"])
+        # a run that was to be computed in fp32 stays so; one in bf16 is so where the machine has it
+        precision: Precision = "fp32" if facts["computed_in"] == "fp32" else "auto"
+        model = loading.load_model(task.auto_class, folder)
+        return cls(folder.name, task, model, loading.load_tokenizer(folder), precision)
+
+    def __call__(self, texts: str | list[str]) -> Any:
+        """What the run says of a text, or of each of several, which is faster than one by one.
+
+        Returns:
+            For each text a dict: `text`; of a run of intent or joint `intent` and its probability `score`; of slots or
+            joint `slots`, each with `label`, `value`, `start` and `end` (characters of the text) and `score`; of qa
+            `answers`, one for each label that the run knows. `truncated` is true where only the first tokens were read.
+
+        Raises:
+            InputError: a text is empty.
+        """
+        if isinstance(texts, str):
+            return self([texts])[0]
+        for text in texts:
+            check(text)
+        rows = [{"text": text} for text in texts]
+        said = inference.predictions(self.task, self.model, self.tokenizer, rows, self.precision) if rows else []
+        return [self._shown(text, prediction) for text, prediction in zip(texts, said, strict=True)]
+
+    def ask(self, text: str, question: str) -> dict[str, Any]:
+        """The answer of a run of qa to a question in words: `answer` (empty where it refuses), `start`, `end`, `score`.
+
+        Raises:
+            InputError: the run answers no questions, a text is empty, or the question is too long.
+        """
+        if self.task.name != "qa":
+            raise InputError(f"{self.name}: a run of the task {self.task.name} answers no questions; take one of qa")
+        from pipelines.tasks.qa.task import answer
+
+        check(text)
+        if not question.strip():
+            raise InputError("the question is empty; ask one such as: Which artist?")
+        return {"text": text, "question": question} | answer(question, text, self.model, self.tokenizer)
+
+    def _shown(self, text: str, prediction: dict[str, Any]) -> dict[str, Any]:
+        shown = {"text": text} | prediction
+        if "slots" in shown:
+            shown["slots"] = [
+                {"label": slot["label"], "value": text[slot["start"] : slot["end"]]}
+                | {name: slot[name] for name in ("start", "end", "score")}
+                for slot in prediction["slots"]
+            ]
+        if self.task.name != "qa" and self._is_cut(text):  # qa reads a long text in several windows
+            shown["truncated"] = True
+        return shown
+
+    def _is_cut(self, text: str) -> bool:
+        """Whether the text has more tokens than the model has positions; a token has one character at least."""
+        return len(text) + 2 > self.longest and len(self.tokenizer(text)["input_ids"]) > self.longest
+
+
+def check(text: str) -> None:
+    """Whether there is anything to say something of.
+
+    Raises:
+        InputError: the text is empty, or is no text.
+    """
+    if not text.strip():
+        raise InputError("the text is empty; give a text")
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise InputError("the text has half of a surrogate pair, which is no character; mend its encoding")
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """What the run in `folder` says of itself: `run`, `task`, `mode`, `computed_in` and more.
+
+    Raises:
+        InputError: there is no such folder, or no run of `finetune` in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model; run: dvc repro finetune@{folder.name}")
+    try:
+        facts = files.read_json(folder / FACTS)
+    except InputError:
+        facts = {}
+    if facts.get("task") not in tasks.names() or not tasks.offered(facts["task"]).Options.in_finetune:
+        raise InputError(f"{folder}: not a run of finetune, so it has no answers; name one of those in params.yaml")
+    return facts
+
+
+def best_for(models: Path, wanted: tuple[str, ...]) -> Path:
+    """The folder of the run to ask where nobody names one: of the first task that has one, every weight tuned first.
+
+    Raises:
+        InputError: there is no run of these tasks.
+    """
+    found = []
+    for path in sorted(models.glob(f"*/{FACTS}")):
+        try:
+            facts = facts_of(path.parent)
+        except InputError:
+            continue  # the decoder, the adapted encoder
+        if facts["task"] in wanted:
+            found.append((wanted.index(facts["task"]), facts["mode"] != "full", path.parent))
+    if not found:
+        run = {"joint": "joint-full", "qa": "qa-full"}[wanted[0]]
+        raise InputError(f"{models}: no run of {' or '.join(wanted)} yet; run: dvc repro finetune@{run}")
+    return min(found)[-1]
