@@ -80,7 +80,7 @@ def _init(arguments: argparse.Namespace) -> None:
     text = blocks.PARAMS.read_text(encoding="utf-8")
     files.write_text(blocks.PARAMS, starting.params(text, str(place), first["intent"], planned))
     sizes = ", ".join(f"{name} {size}" for name, size in planned.sizes.items())
-    print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split ({sizes}); runs {', '.join(planned.runs)}")
+    print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split, {sizes}\nruns: {', '.join(planned.runs)}")
     print(f"Next:\n  dvc repro summary\n  snips predict {shlex.quote(printable(first['text']))}")
 
 

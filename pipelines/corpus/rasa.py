@@ -88,8 +88,7 @@ def _entries(node: Any) -> dict[str, Any]:
 def _examples(node: Any, at: str) -> list[tuple[int, str]]:
     """Lines of a file and the examples in them: a block of `- …` lines, or a list with a `text` in each."""
     if isinstance(node, yaml.SequenceNode):
-        texts = [_entries(item).get("text", item) for item in node.value]
-        return [(text.start_mark.line + 1, _dash(str(text.value).strip())) for text in texts]
+        return [pair for item in node.value for pair in _examples(_entries(item).get("text", item), at)]
     if not isinstance(node, yaml.ScalarNode):
         raise InputError(f"{at}: no examples; write them as lines that begin with a hyphen")
     first = node.start_mark.line + 1 + (node.style in ("|", ">"))
