@@ -35,10 +35,20 @@ def _answers(model: Model, some: list[bytes], question: str | None) -> list[dict
     found: list[dict[str, Any]] = [_read(line) for line in some]
     good = [n for n, one in enumerate(found) if "error" not in one]
     texts = [found[n]["text"] for n in good]
-    said = model(texts) if question is None else [model.ask(text, question) for text in texts]
+    try:
+        said = model(texts) if question is None else [model.ask(text, question) for text in texts]
+    except InputError:  # of one of them, which the message does not number
+        said = [_alone(model, text, question) for text in texts]
     for n, one in zip(good, said, strict=True):
         found[n] = one
     return found
+
+
+def _alone(model: Model, text: str, question: str | None) -> dict[str, Any]:
+    try:
+        return model(text) if question is None else model.ask(text, question)
+    except InputError as error:
+        return {"text": text, "error": str(error)}
 
 
 def _read(line: bytes) -> dict[str, Any]:

@@ -18,7 +18,6 @@ class Model:
 
     def __init__(self, name: str, task: Task, model: Any, tokenizer: Any, precision: Precision) -> None:
         self.name, self.task, self.model, self.tokenizer, self.precision = name, task, model, tokenizer, precision
-        self.longest = loading.max_positions(model)  # tokens
 
     @classmethod
     def load(cls, folder: Path | str) -> "Model":
@@ -41,10 +40,10 @@ class Model:
         Returns:
             For each text a dict: `text`; of a run of intent or joint `intent` and its probability `score`; of slots or
             joint `slots`, each with `label`, `value`, `start` and `end` (characters of the text) and `score`; of qa
-            `answers`, one for each label that the run knows. `truncated` is true where only the first tokens were read.
+            `answers`, one for each label that the run knows.
 
         Raises:
-            InputError: a text is empty.
+            InputError: a text is empty, or longer than the model (qa reads a long text in parts).
         """
         if isinstance(texts, str):
             return self([texts])[0]
@@ -77,13 +76,7 @@ class Model:
                 | {name: slot[name] for name in ("start", "end", "score")}
                 for slot in prediction["slots"]
             ]
-        if self.task.name != "qa" and self._is_cut(text):  # qa reads a long text in several windows
-            shown["truncated"] = True
         return shown
-
-    def _is_cut(self, text: str) -> bool:
-        """Whether the text has more tokens than the model has positions; a token has one character at least."""
-        return len(text) + 2 > self.longest and len(self.tokenizer(text)["input_ids"]) > self.longest
 
 
 def check(text: str) -> None:

@@ -27,8 +27,6 @@ def answer(said: dict[str, Any], model: str, coloured: bool) -> str:
         where = f"  {said['start']}-{said['end']}" if said["answer"] else ""
         shown = _cut(said["answer"], 36) or "(the text does not say)"
         lines.append(f"{_cut(said['question'], 28):<28} {shown:<36} {said['score']:.3f}{where}")
-    if said.get("truncated"):
-        lines.append("the text is longer than the model; its end was not read")
     return "\n".join([*lines, f"({model})"])
 
 
