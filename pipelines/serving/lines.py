@@ -9,7 +9,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from pipelines.core.errors import InputError
-from pipelines.serving.model import Model, check
+from pipelines.serving.answers import check
+from pipelines.serving.model import Model
 
 AT_ONCE = 512  # lines
 

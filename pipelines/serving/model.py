@@ -9,6 +9,7 @@ from pipelines.models import inference, loading
 from pipelines.models import task as tasks
 from pipelines.models.options import Precision
 from pipelines.models.task import Task
+from pipelines.serving.answers import check, shown
 
 FACTS = "training.json"  # what a run's folder says of itself
 
@@ -51,7 +52,7 @@ class Model:
             check(text)
         rows = [{"text": text} for text in texts]
         said = inference.predictions(self.task, self.model, self.tokenizer, rows, self.precision) if rows else []
-        return [self._shown(text, prediction) for text, prediction in zip(texts, said, strict=True)]
+        return [shown(text, prediction) for text, prediction in zip(texts, said, strict=True)]
 
     def ask(self, text: str, question: str) -> dict[str, Any]:
         """The answer of a run of qa to a question in words: `answer` (empty where it refuses), `start`, `end`, `score`.
@@ -67,28 +68,6 @@ class Model:
         if not question.strip():
             raise InputError("the question is empty; ask one such as: Which artist?")
         return {"text": text, "question": question} | answer(question, text, self.model, self.tokenizer)
-
-    def _shown(self, text: str, prediction: dict[str, Any]) -> dict[str, Any]:
-        shown = {"text": text} | prediction
-        if "slots" in shown:
-            shown["slots"] = [
-                {"label": slot["label"], "value": text[slot["start"] : slot["end"]]}
-                | {name: slot[name] for name in ("start", "end", "score")}
-                for slot in prediction["slots"]
-            ]
-        return shown
-
-
-def check(text: str) -> None:
-    """Whether there is anything to say something of.
-
-    Raises:
-        InputError: the text is empty, or is no text.
-    """
-    if not text.strip():
-        raise InputError("the text is empty; give a text")
-    if any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise InputError("the text has half of a surrogate pair, which is no character; mend its encoding")
 
 
 def facts_of(folder: Path) -> dict[str, Any]:

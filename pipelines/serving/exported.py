@@ -1,0 +1,124 @@
+"""A run that was exported: the same answers without torch, by onnxruntime or OpenVINO."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from tokenizers import Tokenizer
+
+from pipelines.core import files
+from pipelines.core.errors import InputError
+from pipelines.labels import tagging
+from pipelines.models import loading
+from pipelines.serving.answers import check, shown
+
+FACTS, TOKENIZER, CHECKSUMS = "export.json", "tokenizer.json", "sha256sums.txt"
+GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+BATCH = 32  # texts
+
+
+class Exported:
+    """As `Model`, for what `snips export` wrote. Made by `load`."""
+
+    def __init__(self, name: str, facts: dict[str, Any], tokenizer: Tokenizer, run: Any) -> None:
+        self.name, self.facts, self.run = name, facts, run
+        # what `loading.tokenize` asks of a tokenizer
+        self.tokenizer = SimpleNamespace(backend_tokenizer=tokenizer, model_input_names=facts["inputs"])
+
+    @classmethod
+    def load(cls, folder: Path | str, threads: int = 0) -> "Exported":
+        """The export in `folder`, run by so many threads, or as many as the runtime takes.
+
+        Raises:
+            InputError: there is none, a file is not the one that was written, or the runtime is not installed.
+        """
+        folder = Path(folder)
+        if not (folder / FACTS).is_file():
+            raise InputError(f"{folder}: no export in it; run: snips export <run>")
+        for line in (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines():
+            digest, name = line.split("  ", 1)
+            if not (folder / name).is_file() or files.sha256(folder / name) != digest:
+                raise InputError(f"{folder / name}: not the file that was exported; run snips export again")
+        facts = files.read_json(folder / FACTS)
+        try:
+            run = {"onnx": _onnx, "openvino": _openvino}[facts["format"]](folder, list(facts["outputs"]), threads)
+        except ImportError as error:
+            raise InputError(f"{error.name} is not installed; run: pip install -r requirements-export.txt") from None
+        return cls(folder.name, facts, Tokenizer.from_file(str(folder / TOKENIZER)), run)
+
+    def __call__(self, texts: str | list[str]) -> Any:
+        """As `Model.__call__` says it.
+
+        Raises:
+            InputError: a text is empty, or longer than the model.
+        """
+        if isinstance(texts, str):
+            return self([texts])[0]
+        for text in texts:
+            check(text)
+        rows = [{"text": text} for text in texts]
+        features = self._encoded(rows)
+        logits = self._logits(features)
+        return [shown(text, said) for text, said in zip(texts, self._decoded(logits, features, rows), strict=True)]
+
+    def _encoded(self, rows: list[Any]) -> list[dict[str, Any]]:
+        if "tags" in self.facts:
+            return tagging.encode(rows, self.tokenizer, self.facts["tags"], self.facts["longest"])
+        return loading.tokenize(self.tokenizer, [row["text"] for row in rows], self.facts["longest"])
+
+    def _logits(self, features: list[dict[str, Any]]) -> list[dict[str, np.ndarray]]:
+        """Of each feature by output, without padding."""
+        order = sorted(range(len(features)), key=lambda n: len(features[n]["input_ids"]))
+        found: list[Any] = [None] * len(features)
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            longest = len(features[batch[-1]]["input_ids"])
+            arrays = {name: np.zeros((len(batch), longest), dtype=np.int64) for name in INPUTS}
+            for row, n in enumerate(batch):
+                size = len(features[n]["input_ids"])
+                arrays["input_ids"][row, :size] = features[n]["input_ids"]
+                arrays["attention_mask"][row, :size] = 1
+            out = self.run(arrays)
+            for row, n in enumerate(batch):
+                size = len(features[n]["input_ids"])
+                found[n] = {
+                    name: out[name][row, :size] if by_token else out[name][row]
+                    for name, by_token in self.facts["outputs"].items()
+                }
+        return found
+
+    def _decoded(self, logits: list[dict[str, np.ndarray]], features: list[Any], rows: list[Any]) -> list[Any]:
+        outputs = self.facts["outputs"]
+        said: list[dict[str, Any]] = [{} for _ in rows]
+        if "intents" in self.facts:
+            (name,) = [name for name, by_token in outputs.items() if not by_token]
+            for one, of in zip(said, logits, strict=True):
+                shares = softmax(of[name].astype(np.float64))
+                one |= {"intent": self.facts["intents"][int(shares.argmax())], "score": float(shares.max())}
+        if "tags" in self.facts:
+            (name,) = [name for name, by_token in outputs.items() if by_token]
+            crf = self.facts.get("crf")
+            chain = None if crf is None else (np.array(crf[0]), np.array(crf[1]))
+            found = tagging.decode([of[name] for of in logits], features, rows, self.facts["tags"], chain)
+            said = [one | of for one, of in zip(said, found, strict=True)]
+        return said
+
+
+def _onnx(folder: Path, outputs: list[str], threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(folder / GRAPHS["onnx"], options, providers=["CPUExecutionProvider"])
+    return lambda arrays: dict(zip(outputs, session.run(outputs, arrays), strict=True))
+
+
+def _openvino(folder: Path, outputs: list[str], threads: int) -> Any:
+    import openvino
+
+    settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+    compiled = openvino.Core().compile_model(folder / GRAPHS["openvino"], "CPU", settings)
+    return lambda arrays: dict(zip(outputs, compiled(arrays).to_tuple(), strict=True))

@@ -1,0 +1,116 @@
+"""`snips export`: a folder that answers without torch what the run answers, and is what was written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.errors import InputError
+from pipelines.data import parquet
+from pipelines.serving import Model
+from pipelines.serving.exported import Exported
+from pipelines.serving.exporting import export
+from stages import convert, download, fetch_encoder, finetune, split
+from tests.conftest import assert_one_line_error, copy_project, edit_params, run_stage
+
+RUNS = ("intent-full", "slots-full", "joint-full")
+FILES = {
+    "onnx": {"README.md", "export.json", "model.onnx", "sha256sums.txt", "tokenizer.json"},
+    "openvino": {"README.md", "export.json", "model.bin", "model.xml", "sha256sums.txt", "tokenizer.json"},
+}
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_encoder):
+    """A project with runs of three tasks, the joint one with a CRF; it is the working folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SNIPS_MIRROR", raising=False)
+        copy_project(tmp_path_factory.mktemp("export") / "a project", tiny_encoder, patch)
+        edit_params(lambda content: content["finetune"]["joint-full"].update(head="crf"))
+        for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
+            stage()
+        for run in RUNS:
+            finetune.finetune(run)
+        yield Path.cwd()
+
+
+def texts(part="test"):
+    return [row["text"] for row in parquet.read(Path("data/splits") / f"{part}.parquet")]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+@pytest.mark.parametrize("run", RUNS)
+def test_it_says_what_the_run_says(trained, run, kind):
+    pytest.importorskip(RUNTIMES[kind])
+    target = Path(f"data/exports/{run}-{kind}")
+    export(Path(f"data/models/{run}"), target, kind, False, texts("train"))
+    assert {path.name for path in target.iterdir()} == FILES[kind]
+    asked = texts()
+    exported = Exported.load(target, threads=1)
+    for before, after in zip(Model.load(f"data/models/{run}")(asked), exported(asked), strict=True):
+        assert before.keys() == after.keys()
+        assert before.get("intent") == after.get("intent")
+        assert after.get("score", 0) == pytest.approx(
+            before.get("score", 0), abs=0.02
+        )  # bf16, where the machine has it
+    alone = exported(asked[0])
+    assert alone["text"] == asked[0]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_8_bit_numbers_are_smaller_and_nearly_the_same(trained, kind):
+    pytest.importorskip("nncf" if kind == "openvino" else "onnxruntime")
+    for int8 in (False, True):
+        export(Path("data/models/joint-full"), Path(f"data/exports/{kind}-{int8}"), kind, int8, texts("train"))
+    whole, eighth = (Exported.load(f"data/exports/{kind}-{int8}", threads=1) for int8 in (False, True))
+    graph = {"onnx": "model.onnx", "openvino": "model.bin"}[kind]
+    sizes = [Path(f"data/exports/{kind}-{int8}/{graph}").stat().st_size for int8 in (False, True)]
+    assert sizes[1] < 0.75 * sizes[0]
+    for before, after in zip(whole(texts()), eighth(texts()), strict=True):
+        assert after["score"] == pytest.approx(before["score"], abs=0.1)
+
+
+def test_an_export_needs_no_torch(trained):
+    pytest.importorskip("onnxruntime")
+    export(Path("data/models/joint-full"), Path("data/exports/light"), "onnx", False, texts("train"))
+    program = (
+        "import json, sys\n"
+        "from pipelines.serving.exported import Exported\n"
+        "print(json.dumps(Exported.load('data/exports/light')('play jazz')))\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["text"] == "play jazz"
+
+
+def test_the_same_run_gives_the_same_bytes(trained):
+    pytest.importorskip("onnxruntime")
+    sums = []
+    for name in ("one", "two"):
+        export(Path("data/models/joint-full"), Path(f"data/exports/{name}/joint"), "onnx", True, texts("train"))
+        sums.append(Path(f"data/exports/{name}/joint/sha256sums.txt").read_text())
+        sums[-1] = [line for line in sums[-1].splitlines() if not line.endswith("README.md")]  # names its folder
+    assert sums[0] == sums[1]
+
+
+def test_a_changed_file_is_refused(trained):
+    pytest.importorskip("onnxruntime")
+    target = Path("data/exports/changed")
+    export(Path("data/models/intent-full"), target, "onnx", False, texts("train"))
+    with (target / "model.onnx").open("ab") as graph:
+        graph.write(b"0")
+    with pytest.raises(InputError, match=r"model\.onnx: not the file that was exported"):
+        Exported.load(target)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [(["nope"], "data/models/nope: no such model"), (["base-encoder"], "base-encoder: not a run of finetune")],
+)
+def test_bad_input_is_one_line(trained, arguments, part):
+    assert_one_line_error(run_stage("pipelines.cli", "export", *arguments), part)
+    assert not Path(f"data/exports/{arguments[0]}-onnx").exists()
