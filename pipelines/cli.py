@@ -55,6 +55,12 @@ def main() -> None:
     exporting.add_argument("--format", choices=("onnx", "openvino"), default="onnx")
     exporting.add_argument("--int8", action="store_true", help="with 8-bit integers: a quarter of the size, and faster")
     exporting.set_defaults(act=_export)
+    pushing = commands.add_parser("push", help="publish a run on the Hugging Face Hub, with its card")
+    pushing.add_argument("run", metavar="RUN", help="of params.yaml, or a folder")
+    pushing.add_argument("repository", metavar="USER/NAME")
+    pushing.add_argument("--dry-run", action="store_true", help="show what would be published, and send nothing")
+    pushing.add_argument("--private", action="store_true")
+    pushing.set_defaults(act=_push)
     verifying = commands.add_parser(
         "verify", help="set a finished run beside the one of a commit; exit 1 if it is another"
     )
@@ -102,8 +108,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     if arguments.model is None:
         folder = best_for(MODELS, ("qa",) if arguments.ask is not None else ("joint", "intent", "slots"))
     else:
-        folder = Path(arguments.model)
-        folder = folder if len(folder.parts) > 1 else MODELS / folder
+        folder = _folder(arguments.model)
     if blocks.PARAMS.exists():
         torch.set_num_threads(blocks.load("threads", blocks.Threads))
     model = Exported.load(folder) if (folder / FACTS).is_file() else Model.load(folder)
@@ -117,6 +122,25 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(json.dumps(said, ensure_ascii=False))
     else:
         print(terminal.answer(said, model.name, sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+
+
+def _folder(run: str) -> Path:
+    """The folder of a run that is named, or the folder itself."""
+    return Path(run) if len(Path(run).parts) > 1 else MODELS / run
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from pipelines.serving import publishing
+
+    folder = _folder(arguments.run)
+    files = publishing.contents(folder)
+    card = publishing.card_of(folder)
+    print("\n".join(f"{name:<40} {size:>12,}" for name, size in files))
+    print("\n".join(f"{key}: {value}" for key, value in card.items()))
+    if arguments.dry_run:
+        print(f"{arguments.repository}: nothing was sent")
+    else:
+        print(publishing.publish(folder, arguments.repository, arguments.private))
 
 
 def _export(arguments: argparse.Namespace) -> None:
