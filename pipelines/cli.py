@@ -55,6 +55,14 @@ def main() -> None:
     exporting.add_argument("--format", choices=("onnx", "openvino"), default="onnx")
     exporting.add_argument("--int8", action="store_true", help="with 8-bit integers: a quarter of the size, and faster")
     exporting.set_defaults(act=_export)
+    serving = commands.add_parser("serve", help="answer over HTTP, and on a page as one types")
+    serving.add_argument(
+        "--model", metavar="RUN", help="a run, or a folder; the export of the best run if there is one"
+    )
+    serving.add_argument("--host", default="127.0.0.1", help="another than this machine's own needs SNIPS_TOKEN")
+    serving.add_argument("--port", type=int, default=8000)
+    serving.add_argument("--log-texts", action="store_true", help="log what is asked")
+    serving.set_defaults(act=_serve)
     pushing = commands.add_parser("push", help="publish a run on the Hugging Face Hub, with its card")
     pushing.add_argument("run", metavar="RUN", help="of params.yaml, or a folder")
     pushing.add_argument("repository", metavar="USER/NAME")
@@ -98,20 +106,11 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    import torch
-
-    from pipelines.core import blocks
     from pipelines.serving import lines, terminal
-    from pipelines.serving.exported import FACTS, Exported
-    from pipelines.serving.model import Model, best_for
+    from pipelines.serving.model import best_for
 
-    if arguments.model is None:
-        folder = best_for(MODELS, ("qa",) if arguments.ask is not None else ("joint", "intent", "slots"))
-    else:
-        folder = _folder(arguments.model)
-    if blocks.PARAMS.exists():
-        torch.set_num_threads(blocks.load("threads", blocks.Threads))
-    model = Exported.load(folder) if (folder / FACTS).is_file() else Model.load(folder)
+    wanted = ("qa",) if arguments.ask is not None else ("joint", "intent", "slots")
+    model = _load(_folder(arguments.model) if arguments.model else best_for(MODELS, wanted))
     if arguments.text == "-":
         broken = lines.answer(model, sys.stdin.buffer, sys.stdout, arguments.ask)
         if broken:
@@ -127,6 +126,60 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _folder(run: str) -> Path:
     """The folder of a run that is named, or the folder itself."""
     return Path(run) if len(Path(run).parts) > 1 else MODELS / run
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    import ipaddress
+    import logging
+    from functools import partial
+
+    try:
+        import uvicorn
+
+        from pipelines.serving.server import server
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install -r requirements-serve.txt") from None
+    from pipelines.serving.answers import each
+
+    token = os.environ.get("SNIPS_TOKEN") or None
+    try:
+        local = arguments.host == "localhost" or ipaddress.ip_address(arguments.host).is_loopback
+    except ValueError:
+        local = False
+    if not local and token is None:
+        raise InputError(f"--host {arguments.host}: others could ask; set SNIPS_TOKEN to a secret that they must give")
+    if not 0 < arguments.port < 2**16:
+        raise InputError(f"--port {arguments.port}: give one from 1 to {2**16 - 1}")
+    model = _load(_folder(arguments.model) if arguments.model else _exported())
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    app = server(model.name, partial(each, model), token, arguments.log_texts)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, timeout_graceful_shutdown=10, server_header=False)
+
+
+def _exported() -> Path:
+    """The export of the best run for new texts, the quickest form first; the run itself without one."""
+    from pipelines.serving.model import best_for
+
+    run = best_for(MODELS, ("joint", "intent", "slots"))
+    forms = (EXPORTS / f"{run.name}-{form}" for form in ("openvino-int8", "onnx-int8", "openvino", "onnx"))
+    return next((folder for folder in forms if folder.is_dir()), run)
+
+
+def _load(folder: Path) -> Any:
+    """The run or the export in a folder, on the threads that params.yaml gives."""
+    from pipelines.core import blocks
+    from pipelines.serving.exported import FACTS, Exported
+
+    threads = blocks.load("threads", blocks.Threads) if blocks.PARAMS.exists() else 0
+    if (folder / FACTS).is_file():
+        return Exported.load(folder, threads)
+    import torch
+
+    from pipelines.serving.model import Model
+
+    if threads:
+        torch.set_num_threads(threads)
+    return Model.load(folder)
 
 
 def _push(arguments: argparse.Namespace) -> None:

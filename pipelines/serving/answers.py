@@ -27,3 +27,18 @@ def shown(text: str, prediction: dict[str, Any]) -> dict[str, Any]:
             for slot in prediction["slots"]
         ]
     return answer
+
+
+def each(model: Any, texts: list[str]) -> list[dict[str, Any]]:
+    """What `model` says of each text, or `error`, why it says nothing; one bad text stops no other."""
+    try:
+        return model(texts)
+    except InputError:  # of one of them, which the message does not number
+        return [_alone(model, text) for text in texts]
+
+
+def _alone(model: Any, text: str) -> dict[str, Any]:
+    try:
+        return model(text)
+    except InputError as error:
+        return {"text": text, "error": str(error)}

@@ -3,13 +3,14 @@
 import json
 import sys
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from pipelines.core.errors import InputError
-from pipelines.serving.answers import check
+from pipelines.serving.answers import check, each
 from pipelines.serving.model import Model
 
 AT_ONCE = 512  # lines
@@ -36,20 +37,15 @@ def _answers(model: Model, some: list[bytes], question: str | None) -> list[dict
     found: list[dict[str, Any]] = [_read(line) for line in some]
     good = [n for n, one in enumerate(found) if "error" not in one]
     texts = [found[n]["text"] for n in good]
-    try:
-        said = model(texts) if question is None else [model.ask(text, question) for text in texts]
-    except InputError:  # of one of them, which the message does not number
-        said = [_alone(model, text, question) for text in texts]
+    said = each(model if question is None else partial(_asked, model, question), texts)
     for n, one in zip(good, said, strict=True):
         found[n] = one
     return found
 
 
-def _alone(model: Model, text: str, question: str | None) -> dict[str, Any]:
-    try:
-        return model(text) if question is None else model.ask(text, question)
-    except InputError as error:
-        return {"text": text, "error": str(error)}
+def _asked(model: Model, question: str, texts: str | list[str]) -> Any:
+    """As a model is called, with a question to each text."""
+    return model.ask(texts, question) if isinstance(texts, str) else [model.ask(text, question) for text in texts]
 
 
 def _read(line: bytes) -> dict[str, Any]:
