@@ -150,9 +150,10 @@ def _serve(arguments: argparse.Namespace) -> None:
         raise InputError(f"--host {arguments.host}: others could ask; set SNIPS_TOKEN to a secret that they must give")
     if not 0 < arguments.port < 2**16:
         raise InputError(f"--port {arguments.port}: give one from 1 to {2**16 - 1}")
-    model = _load(_folder(arguments.model) if arguments.model else _exported())
+    folder = _folder(arguments.model) if arguments.model else _exported()
+    model = _load(folder)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    app = server(model.name, partial(each, model), token, arguments.log_texts)
+    app = server(model.name, partial(each, model), token, arguments.log_texts, _inside(folder))
     uvicorn.run(app, host=arguments.host, port=arguments.port, timeout_graceful_shutdown=10, server_header=False)
 
 
@@ -163,6 +164,16 @@ def _exported() -> Path:
     run = best_for(MODELS, ("joint", "intent", "slots"))
     forms = (EXPORTS / f"{run.name}-{form}" for form in ("openvino-int8", "onnx-int8", "openvino", "onnx"))
     return next((folder for folder in forms if folder.is_dir()), run)
+
+
+def _inside(folder: Path) -> Any:
+    """What the page looks into: the run that is served, or that was exported; None where it is not here."""
+    from pipelines.serving.exported import FACTS
+    from pipelines.serving.inside import Inside
+
+    if (folder / FACTS).is_file():
+        folder = MODELS / json.loads((folder / FACTS).read_text(encoding="utf-8"))["run"]
+    return Inside(folder, DECODER) if folder.is_dir() else None
 
 
 def _load(folder: Path) -> Any:

@@ -36,9 +36,10 @@ async def client(host: str, port: int, until: float, number: int, found: Found) 
     while time.monotonic() < until:
         body = json.dumps({"text": f"{TEXTS[asked % len(TEXTS)]} {asked}"}).encode()
         asked += CLIENTS
-        head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = ["POST /predict HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
+        head += [f"Content-Length: {len(body)}", "", ""]
         start = time.monotonic()
-        writer.write(head.encode() + body)
+        writer.write("\r\n".join(head).encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         (length,) = [
             int(line.split(b":")[1]) for line in answer.split(b"\r\n") if line.lower().startswith(b"content-length")
@@ -60,8 +61,9 @@ async def load(host: str, port: int, seconds: float) -> Found:
 def report(found: Found, seconds: float) -> str:
     """One line."""
     p50, p95 = (1000 * float(np.percentile(found.seconds, share)) for share in (50, 95))
+    count = len(found.seconds)
     return (
-        f"{len(found.seconds)} answers in {seconds:.0f} s to {CLIENTS} clients, {len(found.seconds) / seconds:.0f} a second; "
+        f"{count} answers in {seconds:.0f} s to {CLIENTS} clients, {count / seconds:.0f} a second; "
         f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(found.errors)} errors"
     )
 

@@ -5,7 +5,7 @@ import hmac
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +29,31 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=LENGTH)]
 log = logging.getLogger("snips")
 
 
+class Inside(Protocol):
+    """See `pipelines.serving.inside`."""
+
+    def attention(self, text: str, layer: int) -> dict[str, Any]: ...
+    def goes_on(self, text: str, intent: str) -> dict[str, str]: ...
+
+
+class AskedLayer(BaseModel):
+    """A text, and the layer that looks at it, from 0."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+    layer: int = Field(ge=0, lt=1000)
+
+
+class AskedOn(BaseModel):
+    """How a text begins, and the intent that it is to have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+    intent: Text
+
+
 class Asked(BaseModel):
     """One text, or several."""
 
@@ -38,7 +63,13 @@ class Asked(BaseModel):
     texts: list[Text] | None = Field(default=None, min_length=1, max_length=TEXTS)
 
 
-def server(name: str, answer: Callable[[list[str]], list[Any]], token: str | None, log_texts: bool = False) -> Any:
+def server(
+    name: str,
+    answer: Callable[[list[str]], list[Any]],
+    token: str | None,
+    log_texts: bool = False,
+    inside: Inside | None = None,
+) -> Any:
     """The application, for uvicorn.
 
     Args:
@@ -46,6 +77,7 @@ def server(name: str, answer: Callable[[list[str]], list[Any]], token: str | Non
         answer: texts -> what the run says of each, or `error` (see `answers.each`).
         token: that `/predict` demands as `Authorization: Bearer <token>`; None for no such demand.
         log_texts: whether what is asked goes to the log.
+        inside: what the page shows beside answers; None where there is no run to look into.
     """
     app = FastAPIOffline(title="snips", description=f"What the run {name} says of a text.", version="1")
     batches = Batches(answer)
@@ -77,6 +109,31 @@ def server(name: str, answer: Callable[[list[str]], list[Any]], token: str | Non
         if wrong := [one["error"] for one in said if "error" in one]:
             raise HTTPException(422, wrong[0])
         return said if asked.texts is not None else said[0]
+
+    turn = asyncio.Lock()  # one looks inside at a time
+
+    async def looked(at: Callable[..., Any], *of: Any) -> Any:
+        try:
+            async with asyncio.timeout(SECONDS), turn:
+                return await asyncio.to_thread(at, *of)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from None
+        except TimeoutError:
+            raise HTTPException(503, f"no answer within {SECONDS} s; try again") from None
+
+    if inside is not None:
+
+        @app.post("/attention", dependencies=[Depends(allowed)])
+        async def attention(asked: AskedLayer) -> Any:
+            """Where each token looks in a layer of the encoder, as the mean of its heads."""
+            _checked(asked.text)
+            return await looked(inside.attention, asked.text, asked.layer)
+
+        @app.post("/continue", dependencies=[Depends(allowed)])
+        async def goes_on(asked: AskedOn) -> Any:
+            """How GPT-2 goes on after a text, by each strategy of params.yaml."""
+            _checked(asked.text)
+            return await looked(inside.goes_on, asked.text, asked.intent)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
