@@ -169,11 +169,14 @@ def _exported() -> Path:
 def _inside(folder: Path) -> Any:
     """What the page looks into: the run that is served, or that was exported; None where it is not here."""
     from pipelines.serving.exported import FACTS
-    from pipelines.serving.inside import Inside
 
     if (folder / FACTS).is_file():
         folder = MODELS / json.loads((folder / FACTS).read_text(encoding="utf-8"))["run"]
-    return Inside(folder, DECODER) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None  # a server with nothing but the export, without torch
+    from pipelines.serving.inside import Inside
+
+    return Inside(folder, DECODER)
 
 
 def _load(folder: Path) -> Any:

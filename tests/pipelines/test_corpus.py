@@ -61,6 +61,30 @@ def test_official_draws_validation_by_seed(rows):
     assert len(ids) == len(first["train"]) + 4 == 40
 
 
+def test_random_gives_each_intent_its_share_of_each_part():
+    rows = {
+        "train_full": [
+            {"id": f"train_full/{intent}/{n:04}", "text": f"{intent} {n}", "intent": intent, "slots": []}
+            for intent, count in (("A", 60), ("B", 40))
+            for n in range(count)
+        ],
+        "validate": [],
+    }
+    for seed in range(3):
+        parts = splits.split(rows, options(seed=seed), {})
+        found = {name: sorted(row["intent"] for row in parts[name]) for name in splits.SPLITS}
+        assert found["validation"] == found["test"] == ["A"] * 12 + ["B"] * 8
+
+
+def test_few_are_drawn_by_the_seed(rows):
+    first, again, other = (
+        [row["id"] for row in splits.split(rows, options(protocol="official", per_intent=5, seed=seed), {})["train"]]
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert len(first) == 10
+
+
 def test_random_keeps_equal_texts_on_one_side(rows):
     parts = splits.split(rows, options(), {})
     assert sum(map(len, parts.values())) == 48

@@ -105,6 +105,14 @@ def test_texts_are_joined_into_pairs_that_fit(inputs):
     assert [said.count(f"song {n} by") for n in range(40)] == [1] * 40
 
 
+def test_a_pair_may_be_as_long_as_is_allowed_and_a_text_alone_is_none(inputs):
+    _, tokenizer = inputs
+    text = "play song by miles davis"
+    size = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    pairs = heads.encoder_inputs(tokenizer, [text] * 5, 2 * size + 3)
+    assert [one["input_ids"].numel() for one in pairs] == [2 * size + 3] * 2
+
+
 def test_heads_near_each_other_share_a_cluster():
     apart = np.array([[0, 0.01, 0.6, 0.6], [0.01, 0, 0.6, 0.6], [0.6, 0.6, 0, 0.01], [0.6, 0.6, 0.01, 0]])
     points, clusters = heads.arrange(apart, 2, 13)

@@ -9,6 +9,7 @@ import torch
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import words
+from pipelines.labels import tagging
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
 from pipelines.tasks.joint.model import Objective
@@ -130,6 +131,26 @@ def test_decoding_never_leaves_iob2(rows, tiny_encoder):
     shares = [math.exp(5) / (math.exp(9) + math.exp(5) + 3), math.exp(9) / (math.exp(9) + 4)]
     assert slot == {"start": 0, "end": 3, "label": "x", "score": pytest.approx(sum(shares) / 2)}
     assert all(slot["label"] in ("x", "y") for slot in prediction["slots"])
+
+
+def test_a_confusion_has_each_word_that_either_puts_in_a_slot(rows):
+    row = {"text": "a b c d", "slots": [{"start": 0, "end": 1, "label": "x"}, {"start": 2, "end": 3, "label": "y"}]}
+    said = {"slots": [{"start": 2, "end": 3, "label": "x"}, {"start": 4, "end": 5, "label": "y"}]}
+    assert tagging.plots([said], [row]) == [
+        {"actual": "x", "predicted": "-"},
+        {"actual": "y", "predicted": "x"},
+        {"actual": "-", "predicted": "y"},
+    ]
+
+
+def test_a_row_without_slots_or_with_unknown_ones_stops_no_other(tiny_encoder):
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    known = {"text": "play jazz", "slots": [{"start": 5, "end": 9, "label": "genre"}]}
+    other = {"text": "play jazz", "slots": [{"start": 5, "end": 9, "label": "never seen"}]}
+    new, first, second = tagging.encode([{"text": "a"}, known, other], tokenizer, ["O", "B-genre", "I-genre"], 64)
+    assert "labels" not in new
+    at = first["first_tokens"][1]
+    assert (first["labels"][at], second["labels"][at]) == (1, tagging.IGNORED)
 
 
 def test_a_word_without_a_piece_follows_its_neighbours(rows, tiny_encoder):
