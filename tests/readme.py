@@ -115,6 +115,22 @@ def adapted() -> str:
     return "\n".join(lines)
 
 
+def exported() -> str:
+    """Torch, ONNX and OpenVINO side by side, as `latency` measured them."""
+    lines = ["| run | form | MB | one text, ms | p99 | texts a second | one text | many | frames or headline |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for path in sorted((ROOT / "metrics/on_demand").glob("latency-*.json")):
+        report = read_details(path)
+        for of in report["forms"]:
+            best = next(of[name] for name in ("frame_accuracy", "accuracy", "f1") if name in of)
+            lines.append(
+                f"| {report['run']} | {of['form']} | {of['megabytes']:.1f} | {of['single_p50_ms']:.1f} | "
+                f"{of['single_p99_ms']:.1f} | {of['texts_a_second']:,.0f} | {of['single_share']:.2f} x | "
+                f"{of['bulk_times']:.1f} x | {best:.4f} |"
+            )
+    return "\n".join(lines)
+
+
 def _seeds(run: str) -> list[dict[str, Any]]:
     """A run under its own seed, and under those that `repeat` measured alike (`peers` says which were not)."""
     own = _metrics(run) | {"seed": _params()["finetune"][run]["seed"]}
@@ -236,6 +252,7 @@ PAGES = {
         "generation": lambda: judging.table(_metrics("generation")),
         "augmentation": augmented,
         "adapted": adapted,
+        "exported": exported,
         "lessons": learned,
     },
 }

@@ -6,7 +6,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.core import provenance
+from pipelines.core import blocks, provenance
+from pipelines.data import parquet
+from pipelines.serving import Model
+from stages import convert, download, evaluate, fetch_encoder, finetune, split, summary
+from stages import runs as stock
 from tests.conftest import INTENTS, ROOT, assert_one_line_error, edit_params, read_details, run_stage
 
 RUNS = ("intent-full", "slots-full", "qa-full", "joint-full")
@@ -81,6 +85,61 @@ def test_from_download_to_summary(own):
     assert "Absent, as params.yaml has no such run: intent-head, slots-head, qa-head." in page
     everything = "".join(path.read_text(encoding="utf-8") for path in Path("metrics").glob("*.json"))
     assert not [name for name in INTENTS if name in everything.replace('"PlayMusic"', "")]
+
+
+def corpus(texts):
+    """JSON lines of (text, intent, value, label) each; the slot is where the value stands."""
+    rows = []
+    for text, intent, value, label in texts:
+        start = text.index(value) if value else 0
+        slots = [{"start": start, "end": start + len(value), "label": label}] if value else []
+        rows.append({"text": text, "intent": intent, "slots": slots})
+    return "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows).encode()
+
+
+CITIES = ["Málaga", "León", "Cádiz", "Logroño", "Ávila", "Jaén", "Gijón", "Mérida", "Úbeda", "Alcalá"]
+CORPORA = {
+    "spanish": corpus(
+        (text.format(city), intent, city, "ciudad")
+        for city in CITIES
+        for text, intent in (("¿lloverá mañana en {}?", "tiempo"), ("reserva una mesa en {}", "reservar"))
+    ),
+    "no slots": corpus((f"{verb} number {n}", verb, "", "") for verb in ("open", "close", "paint") for n in range(8)),
+    "one intent": corpus((f"turn on lamp {n} now", "any", str(n), "lamp") for n in range(24)),
+    "150 intents": corpus(
+        (f"do {n} {how}", f"do_{n}", "", "") for n in range(150) for how in ("now", "please", "it", "so")
+    ),
+    "other scripts": b"\xef\xbb\xbf"
+    + corpus(
+        (f"{text} {n}", intent, str(n), "number")
+        for n in range(12)
+        for text, intent in (("💡 הדלק אור", "on"), ("أطفئ الضوء 🔥", "off"))
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CORPORA)
+def test_three_commands(project, kind):
+    """`snips init`, the stages that `dvc repro summary` runs, and an answer."""
+    Path("mine.jsonl").write_bytes(CORPORA[kind])
+    result = run_stage("pipelines.cli", "init", "mine.jsonl")
+    assert result.returncode == 0, result.stderr
+    for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
+        stage()
+    runs = list(blocks.raw("finetune"))
+    for name in runs:
+        finetune.finetune(name)
+        evaluate.evaluate(name)
+    stock.runs()
+    summary.summary()
+    page = Path("data/report/summary.md").read_text(encoding="utf-8")
+    assert "Data: the corpus mine.jsonl; split protocol: random." in page
+    assert all(f"| {name} |" in page for name in runs)
+    row = parquet.read(Path("data/splits/test.parquet"))[0]
+    for name in runs:
+        answer = Model.load(f"data/models/{name}")(row["text"])
+        assert ("intent" in answer) == (not name.startswith("slots"))
+        assert ("slots" in answer) == (not name.startswith("intent"))
 
 
 @pytest.mark.parametrize(
