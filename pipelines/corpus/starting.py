@@ -1,6 +1,7 @@
 """A corpus of one's own, before the first run: what is in it, and the params that fit it."""
 
 import io
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from pipelines.data.words import words
 
 SHOWN = 5  # of each kind of oddity
 SHARES = ((2_000, 0.15), (10_000, 0.1))  # fewer texts than this -> share of validation, and of test
-SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.25
+SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.3
 # what each of these runs is there for; a corpus without several intents, or without slots, has no use for some
 RUNS = {
     "both": ("intent-full", "slots-full", "joint-full"),
@@ -78,7 +79,7 @@ def plan(corpus: Corpus, seed: int) -> Plan:
         if share > LARGEST_SHARE:
             raise InputError(
                 f"{len(texts)} different utterances of {len(counts)} intents are too few to split; "
-                f"have {round(1 / LARGEST_SHARE)} of each intent on average"
+                f"have {math.ceil(1 / LARGEST_SHARE)} of each intent on average"
             )
         chosen = {"protocol": "random", "validation_share": share, "test_share": share}
     options = Split(

@@ -31,10 +31,5 @@ def test_spans_are_strict():
     ]
 
 
-def test_the_scheme_is_iob2_whatever_the_tags_look_like():
-    """Without a scheme seqeval guesses one, and takes these for IOB1, where an I- may open a span."""
-    assert metrics.spans([["I-x", "O"]], [["I-x", "O"]])["f1"] == 0
-
-
 def test_spans_without_any_prediction():
     assert metrics.spans([["B-x"]], [["O"]])["f1"] == 0

@@ -143,7 +143,8 @@ def test_three_commands(project, kind):
 
 
 @pytest.mark.parametrize(
-    ("source", "parts"), [("no such folder", ["no such folder", "train_<Intent>_full.json"]), ("data", ["no intents"])]
+    ("source", "parts"),
+    [("no such folder", ["no such file or folder", ".jsonl"]), ("stages", ["no intents", "train_<Intent>_full.json"])],
 )
 def test_a_folder_that_is_no_corpus(project, source, parts):
     edit_params(lambda content: (content["data"].update(source=source), content["watch"].update(data=source)))
@@ -153,7 +154,7 @@ def test_a_folder_that_is_no_corpus(project, source, parts):
 def test_the_literatures_split_is_not_for_every_corpus(own):
     edit_params(lambda content: content["split"].update(protocol="literature"))
     run("download", "convert")
-    assert_one_line_error(run_stage("stages.split"), "literature_split.json", "take official or random")
+    assert_one_line_error(run_stage("stages.split"), "literature_split.json", "take official, random or given")
 
 
 def test_the_names_of_snips_stand_where_snips_is_read():
