@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pipelines import cli
 from pipelines.core import blocks
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
-from pipelines.corpus import snips
+from pipelines.corpus import jsonl, rasa, records, snips, starting
 from pipelines.corpus.options import Split
 from pipelines.data.source import Data
 from pipelines.decoder.options import Generate, Scratch
@@ -128,6 +129,40 @@ def test_the_reader_of_snips_takes_nearly_a_file(data):
     else:
         text = json.dumps(without_long_numbers(data.draw(nearly(CORPUS))))
         read(text.encode("utf-8", "surrogatepass"))
+
+
+OWN = {
+    "text": "a table for two in boston",
+    "intent": "book",
+    "slots": [{"start": 12, "end": 15, "label": "size"}, {"start": 19, "end": 25, "label": "city"}],
+    "split": "train",
+}
+RASA = 'nlu:\n- intent: book\n  examples: |\n    - for [two]{"entity": "size"} in [boston](city:BOS)\n    - now\n'
+
+
+def own(read_records: Any) -> None:
+    with ours():
+        corpus = records.corpus(read_records())
+        for rows in corpus.parts.values():
+            for row in rows:
+                row["text"].encode()
+                assert all(row["text"][slot["start"] : slot["end"]].strip() for slot in row["slots"])
+        starting.look(corpus)
+        starting.plan(corpus, seed=1)
+
+
+@fuzz
+@given(st.data())
+def test_the_readers_of_own_corpora_take_any_bytes(data):
+    if data.draw(st.booleans()):
+        rows = data.draw(st.lists(nearly(OWN), min_size=1, max_size=4).map(without_long_numbers))
+        lines = "\n".join(json.dumps(row) for row in rows).encode("utf-8", "surrogatepass")
+        own(lambda: jsonl.read(data.draw(st.just(lines) | st.binary()), "file"))
+    else:
+        content = bytearray(RASA.encode())
+        for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+            content[place] = data.draw(st.integers(0, 255))
+        own(lambda: rasa.read(bytes(content), "file", Counter()))
 
 
 def without_long_numbers(value: Any) -> Any:
