@@ -155,7 +155,12 @@ def own(read_records: Any) -> None:
 @given(st.data())
 def test_the_readers_of_own_corpora_take_any_bytes(data):
     if data.draw(st.booleans()):
-        rows = data.draw(st.lists(nearly(OWN), min_size=1, max_size=4).map(without_long_numbers))
+        any_text = st.text(st.characters(exclude_categories=()), min_size=1, max_size=20)
+        edges = st.fixed_dictionaries({"start": st.integers(-1, 6), "end": st.integers(0, 9), "label": st.just("x")})
+        hostile = st.fixed_dictionaries(
+            {"text": any_text, "intent": st.just("a"), "slots": st.lists(edges, max_size=2)}
+        )
+        rows = data.draw(st.lists(nearly(OWN) | hostile, min_size=1, max_size=4).map(without_long_numbers))
         lines = "\n".join(json.dumps(row) for row in rows).encode("utf-8", "surrogatepass")
         own(lambda: jsonl.read(data.draw(st.just(lines) | st.binary()), "file"))
     else:
