@@ -22,6 +22,16 @@ ENVIRONMENT = "metrics/environment.json"
 
 def main() -> None:
     """Parse and run; bad input becomes one line and exit 1."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.act(arguments)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:  # `snips predict < texts | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="snips", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     starting = commands.add_parser("init", help="look at a corpus of your own, and set params.yaml to it")
@@ -74,13 +84,7 @@ def main() -> None:
     )
     verifying.add_argument("commit", nargs="?", default="HEAD", help="whose dvc.lock and metrics count (HEAD)")
     verifying.set_defaults(act=_verify)
-    arguments = parser.parse_args()
-    try:
-        arguments.act(arguments)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except BrokenPipeError:  # `snips predict < texts | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return parser
 
 
 def _init(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -80,16 +81,38 @@ def server(
         inside: what the page shows beside answers; None where there is no run to look into.
     """
     app = FastAPIOffline(title="snips", description=f"What the run {name} says of a text.", version="1")
-    batches = Batches(answer)
+    allowed = [Depends(partial(_allowed, token))]
+    _add_predict(app, Batches(answer), allowed, log_texts)
+    if inside is not None:
+        _add_inside(app, inside, allowed)
 
-    def allowed(request: Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token is not None and not hmac.compare_digest(given.encode("latin-1"), token.encode()):
-            raise HTTPException(
-                401, "give the token: Authorization: Bearer <SNIPS_TOKEN>", {"WWW-Authenticate": "Bearer"}
-            )
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the server answers, and which run."""
+        return {"status": "ok", "model": name}
 
-    @app.post("/predict", dependencies=[Depends(allowed)])
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": POLICY})
+
+    @app.exception_handler(RequestValidationError)
+    async def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()]
+        return JSONResponse({"detail": found}, 422)  # without the input, which may not be text
+
+    app.add_middleware(_Limited)
+    return app
+
+
+def _allowed(token: str | None, request: Request) -> None:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token is not None and not hmac.compare_digest(given.encode("latin-1"), token.encode()):
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise HTTPException(401, "give the token: Authorization: Bearer <SNIPS_TOKEN>", headers)
+
+
+def _add_predict(app: Any, batches: Batches, allowed: list[Any], log_texts: bool) -> None:
+    @app.post("/predict", dependencies=allowed)
     async def predict(asked: Asked) -> Any:
         """What the run says of a `text`, or of each of the `texts`."""
         if (asked.text is None) == (asked.texts is None):
@@ -110,6 +133,8 @@ def server(
             raise HTTPException(422, wrong[0])
         return said if asked.texts is not None else said[0]
 
+
+def _add_inside(app: Any, inside: Inside, allowed: list[Any]) -> None:
     turn = asyncio.Lock()  # one looks inside at a time
 
     async def looked(at: Callable[..., Any], *of: Any) -> Any:
@@ -121,36 +146,17 @@ def server(
         except TimeoutError:
             raise HTTPException(503, f"no answer within {SECONDS} s; try again") from None
 
-    if inside is not None:
+    @app.post("/attention", dependencies=allowed)
+    async def attention(asked: AskedLayer) -> Any:
+        """Where each token looks in a layer of the encoder, as the mean of its heads."""
+        _checked(asked.text)
+        return await looked(inside.attention, asked.text, asked.layer)
 
-        @app.post("/attention", dependencies=[Depends(allowed)])
-        async def attention(asked: AskedLayer) -> Any:
-            """Where each token looks in a layer of the encoder, as the mean of its heads."""
-            _checked(asked.text)
-            return await looked(inside.attention, asked.text, asked.layer)
-
-        @app.post("/continue", dependencies=[Depends(allowed)])
-        async def goes_on(asked: AskedOn) -> Any:
-            """How GPT-2 goes on after a text, by each strategy of params.yaml."""
-            _checked(asked.text)
-            return await looked(inside.goes_on, asked.text, asked.intent)
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """Whether the server answers, and which run."""
-        return {"status": "ok", "model": name}
-
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": POLICY})
-
-    @app.exception_handler(RequestValidationError)
-    async def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
-        found = [{"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()]
-        return JSONResponse({"detail": found}, 422)  # without the input, which may not be text
-
-    app.add_middleware(_Limited)
-    return app
+    @app.post("/continue", dependencies=allowed)
+    async def goes_on(asked: AskedOn) -> Any:
+        """How GPT-2 goes on after a text, by each strategy of params.yaml."""
+        _checked(asked.text)
+        return await looked(inside.goes_on, asked.text, asked.intent)
 
 
 def _checked(text: str) -> None:
