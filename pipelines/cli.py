@@ -178,9 +178,11 @@ def _inside(folder: Path) -> Any:
         folder = MODELS / json.loads((folder / FACTS).read_text(encoding="utf-8"))["run"]
     if not folder.is_dir():
         return None  # a server with nothing but the export, without torch
+    from pipelines.core import blocks
+    from pipelines.decoder.options import Generate
     from pipelines.serving.inside import Inside
 
-    return Inside(folder, DECODER)
+    return Inside(folder, DECODER, blocks.load("generate", Generate))
 
 
 def _load(folder: Path) -> Any:

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from pipelines.core import blocks
 from pipelines.core.errors import InputError
 from pipelines.decoder import language_model, sampling
 from pipelines.decoder.options import Generate
@@ -16,10 +15,13 @@ MOST = 40  # tokens of a text whose attention is shown
 
 
 class Inside:
-    """The run in the folder `run`, and the tuned decoder in `decoder`, each loaded when it is first asked."""
+    """The run in the folder `run`, and the tuned decoder in `decoder`, each loaded when it is first asked.
 
-    def __init__(self, run: Path, decoder: Path) -> None:
-        self.places = run, decoder
+    `writing` is the section `generate` of params.yaml.
+    """
+
+    def __init__(self, run: Path, decoder: Path, writing: Generate) -> None:
+        self.places, self.writing = (run, decoder), writing
         self.model: Model | None = None
         self.writer: tuple[Any, Any] | None = None
 
@@ -47,14 +49,15 @@ class Inside:
         Raises:
             InputError: there is no decoder, it does not know the intent, or the text is too long for it.
         """
-        options = blocks.load("generate", Generate)
         if self.writer is None:
             folder = self.places[1]
             if not folder.is_dir():
                 raise InputError(f"{folder}: no tuned decoder yet; run: dvc repro tune_decoder")
             self.writer = loading.load_model(language_model.TASK.auto_class, folder), loading.load_tokenizer(folder)
         found = {}
-        for name, value in options.strategies.listed().items():
-            (row,) = sampling.generate(*self.writer, intent, name, value, 1, options.seed, options.max_new_tokens, text)
+        for name, value in self.writing.strategies.listed().items():
+            (row,) = sampling.generate(
+                *self.writer, intent, name, value, 1, self.writing.seed, self.writing.max_new_tokens, text
+            )
             found[name] = row["text"]
         return found

@@ -15,6 +15,9 @@ from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.training import trainer
 from tests.conftest import ROOT
 
+EPOCHS = 50
+
+
 PIECES = [2, *range(100, 120), 3]
 WORDS = [None, *(n // 2 for n in range(20)), None]  # ten words of two pieces
 OTHERS = list(range(1000, 2000))
@@ -68,11 +71,11 @@ def adapted(tiny_encoder, tmp_path_factory):
         part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
         for part, pattern in snips.PARTS.items()
     }
-    options = Options(mode="full", epochs=30, batch_size=8, learning_rate=5e-3)
+    options = Options(mode="full", epochs=EPOCHS, batch_size=8, learning_rate=5e-3)
     tokenizer = loading.load_tokenizer(tiny_encoder)
     trainer.seed(13)
     model = masked_lm.build(tiny_encoder, rows["train_full"], options)
-    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, options, training=True)) == 30 * len(
+    assert len(masked_lm.encode(rows["train_full"], tokenizer, model, options, training=True)) == EPOCHS * len(
         rows["train_full"]
     )
     folder = tmp_path_factory.mktemp("checkpoints") / "c"

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 pytest.importorskip("fastapi_offline")
 from starlette.testclient import TestClient
 
+from pipelines.core import blocks
+from pipelines.decoder.options import Generate
 from pipelines.serving import Model, batches, server
 from pipelines.serving.inside import Inside
 from stages import convert, download, fetch_encoder, finetune, split
@@ -233,7 +235,7 @@ def test_a_server_says_what_the_run_says_bears_load_and_stops(trained):
 
 
 def test_where_a_layer_looks(trained):
-    inside = Inside(Path("data/models/joint-full"), Path("data/models/decoder"))
+    inside = Inside(Path("data/models/joint-full"), Path("data/models/decoder"), blocks.load("generate", Generate))
     found = inside.attention("play jazz", 1)
     assert (found["tokens"][0], found["tokens"][-1], found["layers"]) == ("[CLS]", "[SEP]", 2)
     assert [sum(row) for row in found["weights"]] == pytest.approx([1] * len(found["tokens"]), abs=1e-4)

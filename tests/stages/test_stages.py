@@ -118,7 +118,10 @@ def test_the_chain_from_download_to_summary(project):
     for row in (*judged["strategies"].values(), judged["real"], judged["ngram"]):
         assert row["samples"] == 21
         assert 0 <= row["intent_recognised"] <= 1
-    assert judged["strategies"]["greedy"]["self_bleu"] == pytest.approx(100)
+    greedy = {(sample["intent"], sample["text"]) for sample in samples if sample["strategy"] == "greedy"}
+    assert len(greedy) == 7
+    # the same text again and again; one of fewer than four words has no BLEU of that order
+    assert judged["strategies"]["greedy"]["self_bleu"] in (0, pytest.approx(100))
     page = Path("data/judgement/generation.md").read_text(encoding="utf-8")
     assert max(map(len, page.splitlines())) <= 100
 
