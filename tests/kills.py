@@ -43,6 +43,7 @@ def prepare(folder: Path, stages: list[str], patch: pytest.MonkeyPatch) -> dict[
     def longer(content: dict) -> None:
         for run in (*content["finetune"].values(), content["adapt_encoder"], content["tune_decoder"]):
             run["epochs"] = 3
+        content["finetune"]["joint-full"]["epochs"] = 6  # so that there is time to stop it
         content["lessons"]["transfer"]["sizes"] = {"10": content["lessons"]["transfer"]["sizes"]["10"]}
 
     edit_params(longer)
@@ -63,8 +64,11 @@ def sums(stage: str) -> dict[str, str]:
     return {path.as_posix(): sha256(path) for path in files}
 
 
-def kill(stage: str, after: float, number: int = signal.SIGKILL, alone: bool = False) -> tuple[bool, str]:
-    """Start the stage, and send a signal after some seconds: to DVC and all that it started, or to the stage `alone`.
+def kill(stage: str, after: float | None, number: int = signal.SIGKILL, alone: bool = False) -> tuple[bool, str]:
+    """Start the stage, and send a signal: to DVC and all that it started, or to the stage `alone`.
+
+    Args:
+        after: seconds; None for once its training has saved a checkpoint.
 
     Returns:
         Whether it was still at work, and what it said until the last of its processes had ended.
@@ -76,8 +80,10 @@ def kill(stage: str, after: float, number: int = signal.SIGKILL, alone: bool = F
         stderr=subprocess.STDOUT,
         text=True,
     )
+    if after is None:
+        _until_saved(stage, process)
     try:
-        return False, process.communicate(timeout=after)[0]
+        return False, process.communicate(timeout=after or 0)[0]
     except subprocess.TimeoutExpired:
         if alone:
             hit = _signal_stage(process.pid, number)
@@ -85,6 +91,13 @@ def kill(stage: str, after: float, number: int = signal.SIGKILL, alone: bool = F
             hit = True
             os.killpg(process.pid, number)
         return hit, process.communicate()[0]  # until nobody holds the pipe
+
+
+def _until_saved(stage: str, process: subprocess.Popen) -> None:
+    """Wait until the training of the stage has a checkpoint, or the process has ended."""
+    run = stage.partition("@")[2]
+    while process.poll() is None and not any(Path(".checkpoints").glob(f"{run}.*/checkpoint-*")):
+        time.sleep(0.01)
 
 
 def _signal_stage(dvc_process: int, number: int) -> bool:
@@ -101,7 +114,7 @@ def _signal_stage(dvc_process: int, number: int) -> bool:
 
 
 def survives(
-    stage: str, after: float, expected: dict[str, str], number: int = signal.SIGKILL, alone: bool = False
+    stage: str, after: float | None, expected: dict[str, str], number: int = signal.SIGKILL, alone: bool = False
 ) -> tuple[list[str], str]:
     """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
 
@@ -110,7 +123,7 @@ def survives(
     """
     hit, said = kill(stage, after, number, alone)
     while not hit:  # it had ended before
-        after *= 0.8
+        after = None if after is None else 0.8 * after
         hit, said = kill(stage, after, number, alone)
     try:
         dvc("repro", "--no-run-cache", stage)

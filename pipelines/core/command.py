@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from pipelines.core import blocks
+from pipelines.core import blocks, stopping
 from pipelines.core.errors import InputError
 
 # how torchrun, MPI and Slurm tell a process how many of it there are
@@ -35,6 +35,7 @@ def command(stage: Callable[..., None], computes: bool = False) -> None:
         if computes:
             _on_one_device(blocks.load("threads", blocks.Threads))
         stage(**vars(arguments))
+        stopping.too_late()
     except InputError as error:
         sys.exit(f"error: {error}")
     except Exception as error:

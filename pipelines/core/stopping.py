@@ -22,9 +22,15 @@ def in_one_line() -> None:
     sys.unraisablehook = _dropped
 
 
+def too_late() -> None:
+    """After `in_one_line`: both signals are passed over, as the work is done and only Python itself has to end."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    for other in SIGNALS:
-        signal.signal(other, signal.SIG_IGN)  # what is unfinished is taken away in peace
+    too_late()  # what is unfinished is taken away in peace
     said = f"stopped: {SIGNALS[signal.Signals(number)]}; dvc repro goes on from its last whole epoch\n"
     with contextlib.suppress(OSError):  # nobody reads it any more
         os.write(2, said.encode())  # not through sys.stderr, which may be at work

@@ -1,5 +1,7 @@
 """Slots as tags: what the tasks slots and joint have in common. Logits of tokens -> slots of utterances, and scores."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from pipelines.labels import metrics
 from pipelines.models import loading
 
 IGNORED = -100  # label id that the loss leaves out
+BATCH = 64  # texts whose paths are found at once
 
 
 def tag_names(rows: list[Utterance]) -> list[str]:
@@ -62,22 +65,44 @@ def decode(
     ends = np.zeros(len(names))
     if chain:
         allowed, ends = allowed + chain[0], chain[1]
-    opens = np.array([name.startswith("B-") for name in names])
-    predictions = []
-    for row_logits, feature, row in zip(logits, features, rows, strict=True):
-        at = feature["first_tokens"]
-        # a word without a token says nothing: its tag follows the path, but it opens no slot
-        scores = np.tile(np.where(opens, -np.inf, 0.0), (len(at), 1))
-        known = [n for n, piece in enumerate(at) if piece is not None]
-        scores[known] = log_softmax(row_logits[[at[n] for n in known]].astype(np.float64), axis=-1)
+    predictions: list[dict[str, Any]] = [{} for _ in rows]
+    for batch in _of_like_length(features):
+        scores = _scores([logits[n] for n in batch], [features[n]["first_tokens"] for n in batch], names)
         shares = np.exp(scores)
-        scores[-1:] += ends
-        path = _viterbi(scores, allowed)
-        spans = words(row["text"])
-        found = slots(spans, [names[n] for n in path])
-        of = {spans[n][0]: float(shares[n, path[n]]) for n in known}  # first character of a word -> its tag's
-        predictions.append({"slots": [slot | {"score": _mean(of, slot)} for slot in found]})
+        scores[:, -1:] += ends
+        for n, path, share in zip(batch, _paths(scores, allowed), shares, strict=True):
+            spans = words(rows[n]["text"])
+            known = [word for word, piece in enumerate(features[n]["first_tokens"]) if piece is not None]
+            of = {spans[word][0]: float(share[word, path[word]]) for word in known}  # a word's start -> its tag's
+            found = slots(spans, [names[tag] for tag in path])
+            predictions[n] = {"slots": [slot | {"score": _mean(of, slot)} for slot in found]}
     return predictions
+
+
+def _of_like_length(features: list[dict[str, Any]]) -> Iterator[list[int]]:
+    """Positions of the features with as many words, at most `BATCH` at once."""
+    by_words = defaultdict(list)
+    for n, feature in enumerate(features):
+        by_words[len(feature["first_tokens"])].append(n)
+    for alike in by_words.values():
+        for start in range(0, len(alike), BATCH):
+            yield alike[start : start + BATCH]
+
+
+def _scores(logits: list[np.ndarray], at: list[list[int | None]], names: list[str]) -> np.ndarray:
+    """Log-probabilities (texts, words, tags) of words whose first tokens are `at`.
+
+    A word without a token says nothing: its tag follows the path, but it opens no slot.
+    """
+    silent = np.where([name.startswith("B-") for name in names], -np.inf, 0.0)
+    scores = np.tile(silent, (len(at), len(at[0]), 1))
+    known = np.array([[piece is not None for piece in pieces] for pieces in at], dtype=bool)
+    if known.any():
+        of_words = [
+            row[[piece for piece in pieces if piece is not None]] for row, pieces in zip(logits, at, strict=True)
+        ]
+        scores[known] = log_softmax(np.concatenate(of_words).astype(np.float64), axis=-1)
+    return scores
 
 
 def _mean(of: dict[int, float], slot: Slot) -> float:
@@ -127,17 +152,32 @@ def _transitions(names: list[str]) -> np.ndarray:
     return allowed
 
 
-def _viterbi(scores: np.ndarray, allowed: np.ndarray) -> list[int]:
-    """Path of highest total score; `scores` is (words, tags), `allowed` (tags + 1, tags). Viterbi 1967."""
-    if not len(scores):
-        return []
-    total = scores[0] + allowed[-1]
+def _paths(scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """As `_viterbi`, which is asked only where the likeliest tags take a step that costs something."""
+    paths = scores.argmax(axis=-1)
+    before = np.insert(paths[:, :-1], 0, len(allowed) - 1, axis=1)[:, : paths.shape[1]]
+    open_ones = (allowed[before, paths] < allowed.max()).any(axis=1)
+    paths[open_ones] = _viterbi(scores[open_ones], allowed)
+    return paths
+
+
+def _viterbi(scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Paths of highest total score, (texts, words); `scores` is (texts, words, tags), `allowed` (tags + 1, tags).
+
+    Viterbi 1967, over many texts of as many words at once.
+    """
+    texts, length, _ = scores.shape
+    paths = np.zeros((texts, length), dtype=np.int64)
+    if not length:
+        return paths
+    total = scores[:, 0] + allowed[-1]
+    before = np.ascontiguousarray(allowed[:-1].T)  # (tags, tags before)
     back = []
-    for row in scores[1:]:
-        step = total[:, None] + allowed[:-1]
-        back.append(step.argmax(axis=0))
-        total = step.max(axis=0) + row
-    path = [int(total.argmax())]
-    for pointers in reversed(back):
-        path.append(int(pointers[path[-1]]))
-    return path[::-1]
+    for n in range(1, length):
+        steps = total[:, None] + before
+        back.append(steps.argmax(axis=-1))
+        total = np.take_along_axis(steps, back[-1][..., None], axis=-1)[..., 0] + scores[:, n]
+    paths[:, -1] = total.argmax(axis=1)
+    for n in range(length - 1, 0, -1):
+        paths[:, n - 1] = np.take_along_axis(back[n - 1], paths[:, n, None], axis=1)[:, 0]
+    return paths

@@ -55,12 +55,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     )
     for pair in own:
         materials.fits("training.longest_pair", tokenizer, model, pair["first"], pair["second"], longest)
-    parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
-    for language in options.languages:
-        pairs = sentence_pairs.real_pairs(language, sum(map(len, parts.values())))
-        shares = {"validation": options.validation_share, "test": options.test_share}
-        for part, rows in sentence_pairs.split(pairs, shares, options.split_seed).items():
-            parts[part] += rows
+    parts = _parts(options)
     drawn = {
         part: sentence_pairs.with_random(rows, Random(f"{options.split_seed}/{part}")) for part, rows in parts.items()
     }
@@ -80,13 +75,6 @@ def measure(options: Options, materials: Materials) -> Measured:
         | {"overlap_right": (sentence_pairs.overlap(pair) > threshold) == pair["next"]}
         for pair, one in zip(test, predictions, strict=True)
     ]
-    accuracy = [
-        {"language": language, "pairs": len(chosen), "chance": CHANCE}
-        | {"bert": sum(row["right"] for row in chosen) / len(chosen)}
-        | {"overlap": sum(row["overlap_right"] for row in chosen) / len(chosen)}
-        for language in ("all", *options.languages)
-        for chosen in [[row for row in rows if language in ("all", row["language"])]]
-    ]
     said = inference.predictions(next_sentence.TASK, model, tokenizer, own) if own else []
     known = {pair["second"] for pair in parts["train"]}
     facts = {
@@ -97,13 +85,35 @@ def measure(options: Options, materials: Materials) -> Measured:
         "groups": {part: len({pair["group"] for pair in pairs}) for part, pairs in parts.items()},
         "known_replies": sum(pair["second"] in known for pair in parts["test"]),
         "threshold": threshold,
-        "accuracy": accuracy,
+        "accuracy": _accuracy(rows, options.languages),
         "own": [
             {"first": pair["first"], "second": pair["second"], "next": pair["next"], **one}
             for pair, one in zip(own, said, strict=True)
         ],
     }
     return Measured(facts, {"test": sorted(rows, key=lambda row: row["right"])})
+
+
+def _parts(options: Options) -> dict[str, list[Pair]]:
+    """Real pairs of all languages by part; no conversation is in two."""
+    parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
+    shares = {"validation": options.validation_share, "test": options.test_share}
+    for language in options.languages:
+        pairs = sentence_pairs.real_pairs(language, sum(map(len, parts.values())))
+        for part, rows in sentence_pairs.split(pairs, shares, options.split_seed).items():
+            parts[part] += rows
+    return parts
+
+
+def _accuracy(rows: list[dict[str, Any]], languages: list[str]) -> list[dict[str, Any]]:
+    """Share of pairs told rightly, by the model and by word overlap: of all, then of each language."""
+    return [
+        {"language": language, "pairs": len(chosen), "chance": CHANCE}
+        | {"bert": sum(row["right"] for row in chosen) / len(chosen)}
+        | {"overlap": sum(row["overlap_right"] for row in chosen) / len(chosen)}
+        for language in ("all", *languages)
+        for chosen in [[row for row in rows if language in ("all", row["language"])]]
+    ]
 
 
 def read_pairs(path: Path) -> list[Pair]:

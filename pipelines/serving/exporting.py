@@ -159,9 +159,9 @@ def _facts(model: Model, kind: Format, int8: bool) -> dict[str, Any]:
         return facts | {"intents": loading.label_names(model.model)}
     if model.task.name == "slots":
         return facts | {"tags": loading.label_names(model.model)}
-    from pipelines.tasks.joint.task import _chain
+    from pipelines.tasks.joint.task import chain
 
-    scores = _chain(model.model)
+    scores = chain(model.model)
     crf = None if scores is None else [part.tolist() for part in scores]
     return facts | {"intents": config.intents, "tags": config.tags, "crf": crf}
 

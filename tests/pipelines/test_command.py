@@ -160,3 +160,24 @@ print("went on")
     assert "went on" not in process.stdout.read()
     if where != "nobody reads":
         assert process.stderr.read() == "stopped: SIGTERM; dvc repro goes on from its last whole epoch\n"
+
+
+def test_a_stop_after_the_work_is_passed_over():
+    script = """
+import atexit, sys, time
+from pipelines.core import stopping
+from pipelines.core.command import command
+def stage():
+    pass
+stopping.in_one_line()
+sys.argv = ["stage"]
+atexit.register(lambda: (print("ready", flush=True), time.sleep(1)))
+command(stage)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0

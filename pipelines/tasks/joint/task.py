@@ -45,11 +45,11 @@ def decode(
     """Logits (intents,) and (tokens, tags) of each row -> `intent`, its probability `score`, and `slots`."""
     intent_logits, slot_logits = map(list, zip(*logits, strict=True))
     intents = likeliest(intent_logits, model.config.intents)
-    filled = tagging.decode(slot_logits, features, rows, model.config.tags, _chain(model))
+    filled = tagging.decode(slot_logits, features, rows, model.config.tags, chain(model))
     return [{"intent": name, "score": share} | of for (name, share), of in zip(intents, filled, strict=True)]
 
 
-def _chain(model: Any) -> tuple[np.ndarray, np.ndarray] | None:
+def chain(model: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Scores of the CRF as `tagging.decode` takes them, None without one."""
     if model.crf is None:
         return None

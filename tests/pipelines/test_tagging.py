@@ -1,0 +1,63 @@
+"""The likeliest path, beside all paths counted one by one."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from pipelines.data import words
+from pipelines.labels import tagging
+
+NAMES = ["O", "B-x", "I-x", "B-y", "I-y"]
+
+
+def texts(certain, generator):
+    """Texts of 0 to 4 words, some of which have no token, with logits."""
+    rows, features, logits = [], [], []
+    for n in range(60):
+        size = n % 5
+        first = [None if generator.random() < 0.15 else 1 + word for word in range(size)]
+        of = generator.normal(size=(size + 2, len(NAMES)))
+        if certain:  # so that the likeliest tags are a valid path
+            for piece, tag in enumerate(["O", "B-x", "I-x", "B-y", "O"][:size], start=1):
+                of[piece, NAMES.index(tag)] += 20
+        rows.append({"text": " ".join("abcd"[:size])})
+        features.append({"first_tokens": first})
+        logits.append(of.astype(np.float32))
+    return logits, features, rows
+
+
+def best_of_all(logits, first, chain):
+    """The slots of the best of all paths."""
+    spans = [(2 * n, 2 * n + 1) for n in range(len(first))]
+
+    def total(path):
+        scores = chain[1][path[-1]] if chain and path else 0.0
+        for n, (before, tag) in enumerate(zip((None, *path), path, strict=False)):
+            if chain:
+                scores += chain[0][-1 if before is None else before, tag]
+            if tag in (2, 4) and before not in (tag - 1, tag):
+                return -np.inf
+            if first[n] is not None:
+                scores += log_softmax(logits[first[n]].astype(np.float64))[tag]
+            elif NAMES[tag].startswith("B-"):
+                return -np.inf
+        return scores
+
+    path = max(itertools.product(range(len(NAMES)), repeat=len(first)), key=total)
+    return words.slots(spans, [NAMES[tag] for tag in path])
+
+
+@pytest.mark.parametrize("certain", [False, True])
+@pytest.mark.parametrize("crf", [False, True])
+def test_the_path_is_the_best_of_all(crf, certain):
+    generator = np.random.default_rng(13)
+    logits, features, rows = texts(certain, generator)
+    chain = (
+        (generator.normal(size=(len(NAMES) + 1, len(NAMES))) * 3, generator.normal(size=len(NAMES))) if crf else None
+    )
+    said = tagging.decode(logits, features, rows, NAMES, chain)
+    for of, feature, one in zip(logits, features, said, strict=True):
+        found = [{name: slot[name] for name in ("start", "end", "label")} for slot in one["slots"]]
+        assert found == best_of_all(of, feature["first_tokens"], chain)
