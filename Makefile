@@ -27,7 +27,7 @@ run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS 
 	@if python -m stages.download --check; then dvc repro; else dvc exp run -S data.source=sample; fi
 	@cat data/report/summary.md
 	@echo
-	@echo "Models: data/models  Errors first: data/predictions  Metrics: metrics"
+	@echo "Page to read first: data/report/index.html  Models: data/models  Metrics: metrics"
 
 repro: setup  ## dvc repro
 	dvc repro

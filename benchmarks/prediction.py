@@ -1,9 +1,11 @@
-"""Prediction of new texts, ours beside `transformers.pipeline`, one by one and many at once."""
+"""Prediction of new texts, ours beside `transformers.pipeline`, one by one and many at once; and as it is exported."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.core import blocks
 from pipelines.data import parquet
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
@@ -27,6 +29,17 @@ def ours(run: str) -> dict[str, float]:
         inference.predictions(task, model, tokenizer, [{"text": text} for text in texts])
 
     return _rates(ask, lambda text: ask([text]))
+
+
+def exported(run: str) -> dict[str, float]:
+    """The same by the run as `snips export <run> --int8` writes it."""
+    from pipelines.serving.exported import Exported
+    from pipelines.serving.exporting import export
+
+    with tempfile.TemporaryDirectory() as scratch:
+        export(MODELS / run, Path(scratch) / run, "onnx", int8=True, texts=[])
+        model = Exported.load(Path(scratch) / run, blocks.load("threads", blocks.Threads))
+    return _rates(model, model)
 
 
 def plain(run: str) -> dict[str, float]:

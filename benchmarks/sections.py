@@ -77,14 +77,16 @@ def gpt2(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
 
 
 def prediction(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
-    """Texts a second, one by one and 700 at once."""
+    """Texts a second, one by one and 700 at once: by torch, and by what `snips export --int8` writes."""
     rows: Rows = {}
     for run in ("intent-full", "slots-full"):
-        found = in_turns({side: (f"prediction.{side}", {"run": run}) for side in ("ours", "plain")})
+        found = in_turns({side: (f"prediction.{side}", {"run": run}) for side in ("ours", "exported", "plain")})
         for way in ("single", "bulk"):
-            rows[f"{run}, {way}"] = _row(found["ours"][way], found["plain"][way])
+            for side, name in (("ours", f"{run}, {way}"), ("exported", f"{run} as int8, {way}")):
+                rows[name] = _row(found[side][way], found["plain"][way])
     for way in ("single", "bulk"):
-        ratios[f"predict_{way}"] = mean(row["ratio"] for name, row in rows.items() if name.endswith(way))
+        for name, mark in ((f"predict_{way}", f"full, {way}"), (f"predict_{way}_int8", f"int8, {way}")):
+            ratios[name] = mean(row["ratio"] for of, row in rows.items() if of.endswith(mark))
     return rows
 
 

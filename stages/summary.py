@@ -13,7 +13,7 @@ from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of,
 PREDICTIONS = Path("data/predictions")
 SUMMARY = Path("metrics/summary.json")
 ENVIRONMENT = Path("metrics/environment.json")
-REPORT = Path("data/report")
+REPORT = Path("data/report/summary.md")
 
 
 def summary() -> None:
@@ -24,9 +24,7 @@ def summary() -> None:
     files.write_json(SUMMARY, nested(runs, pairs))
     files.write_details(ENVIRONMENT, environment(blocks.load("threads", blocks.Threads)))
     absent = [run for run in BUILT_IN if run not in runs]
-    with files.whole(REPORT) as folder:
-        folder.mkdir()
-        files.write_text(folder / "summary.md", table(runs, pairs, absent))
+    files.write_text(REPORT, table(runs, pairs, absent))
 
 
 def _right(run: str) -> dict[str, bool]:

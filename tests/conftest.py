@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.browser import CHROMIUM
+
 ROOT = Path(__file__).parent.parent
 # where a person's real SNIPS lies; tests that need the real files are skipped elsewhere
 MIRROR = Path(os.environ.get("SNIPS_MIRROR", "nowhere")).resolve()
@@ -70,7 +72,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
     for name in ("stages", "pipelines", "data/sample", "data/peers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "metrics/on_demand", folder / "metrics/on_demand")
-    tracked = ("snips.sha256", "literature_split.json", "qa_limits.yaml", "next_sentence.csv")
+    tracked = ("defaults.yaml", "snips.sha256", "literature_split.json", "qa_limits.yaml", "next_sentence.csv")
     for name in ("params.yaml", "dvc.yaml", ".dvcignore", "requirements.txt", *(f"data/{name}" for name in tracked)):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
@@ -110,6 +112,19 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
             arm["least_steps"] = 0
 
     edit_params(change)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, where there is one."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 def read_details(path: Path | str) -> dict:

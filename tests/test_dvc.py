@@ -53,6 +53,25 @@ def test_nothing_but_a_stage_asks_for_params():
             )
 
 
+def test_the_page_knows_the_params_that_the_project_comes_with():
+    committed = subprocess.run(["git", "show", "HEAD:params.yaml"], cwd=ROOT, capture_output=True, check=True).stdout
+    params = yaml.safe_load(committed)
+    if params["data"]["source"] != "snips":
+        pytest.skip("another corpus, with params of its own")
+    known = yaml.safe_load((ROOT / "data/defaults.yaml").read_text(encoding="utf-8"))
+    assert params == known, "run: cp params.yaml data/defaults.yaml"
+
+
+def test_the_workflow_asks_for_what_is_there():
+    flow = yaml.safe_load((ROOT / ".github/workflows/report.yaml").read_text(encoding="utf-8"))
+    commands = "\n".join(step.get("run", "") for step in flow["jobs"]["report"]["steps"])
+    asked = {line.split()[-1] for line in commands.splitlines() if line.startswith("dvc exp run")}
+    assert asked
+    assert asked <= set(DVC["stages"])
+    assert "data/report/report.md" in commands
+    assert "data/report/report.md" in DVC["stages"]["report"]["outs"]
+
+
 def test_every_section_of_params_is_read_by_a_stage(resolved):
     declared = {path.split(".")[0] for run in resolved.values() for path in run.params}
     others = {"repeat", "few_shot", "variants", "latency"}  # their lists of what to measure are for dvc.yaml
@@ -110,9 +129,11 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
     output = dvc("repro")
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
     written = {"fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "compare_bert_gpt"}
-    others = {"download", "convert", "split", "fetch_encoder", "runs", "qa_limits", "peers", "summary"}
+    others = {"download", "convert", "split", "fetch_encoder", "runs", "qa_limits", "peers", "summary", "report"}
     assert set(ran(output)) == {*runs, *written, *others, *(f"lesson@{name}" for name in LEARNED)}
     assert "Absent, as params.yaml has no such run: intent-head, qa-head." in Path("data/report/summary.md").read_text()
+    assert "Absent" in Path("data/report/report.md").read_text()
+    assert all(f"../lessons/{name}/index.html" in Path("data/report/index.html").read_text() for name in LEARNED)
     commit()
 
     # for others: to a remote, and from there to another clone, which makes nothing anew
@@ -131,13 +152,13 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
 
     # what reads at a glance, between two commits that differ in one param
     output = dvc("exp", "run", "-S", "finetune.slots-full.learning_rate=3e-5")
-    tables = {"runs", "peers", "summary"}
+    tables = {"runs", "peers", "summary", "report"}
     assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", *tables}
     changed = dvc("metrics", "diff").splitlines()
     assert len(changed) <= 40
     assert not [line for line in changed if "decoder" in line and "perplexity" in line]
     assert "learning_rate" in dvc("params", "diff")
-    assert set(ran(dvc("exp", "run", "-S", "lessons.monitor.batch_sizes=[2]"))) == {"lesson@monitor"}
+    assert set(ran(dvc("exp", "run", "-S", "lessons.monitor.batch_sizes=[2]"))) == {"lesson@monitor", "report"}
     header, *_ = dvc("exp", "show", "--csv", "--only-changed", "--drop", r"data/.*").splitlines()
     assert "finetune.slots-full.learning_rate" in header
     subprocess.run(["git", "checkout", "-q", "--", "."], check=True)

@@ -31,6 +31,7 @@ from stages import (
     split,
     tune_decoder,
 )
+from tests.browser import opened
 from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, read_details, run_stage
 
 MARKUP = "</script><script>alert(1)</script>"
@@ -457,34 +458,6 @@ def test_a_model_without_a_pooler_is_not_given_one(changed, tiny_encoder):
     assert not [row for row in facts("architecture")["encoder"]["modules"] if "pooler" in row["module"]]
     (head,) = [row for row in facts("architecture")["properties"] if row["property"] == "head"]
     assert head["encoder"] == "none"
-
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-def opened(browser, path):
-    """The page at `path`, and what went wrong while it opened."""
-    tab = browser.new_page()
-    problems = []
-    tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
-    tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or problems.append(request.url))
-    tab.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    tab.goto(path.resolve().as_uri())
-    return tab, problems
 
 
 @pytest.mark.parametrize("name", lessons.names())

@@ -166,6 +166,21 @@ def test_the_chain_from_download_to_summary(project):
     assert max(map(len, summary.splitlines())) <= 80
     assert not list(Path(".checkpoints").iterdir())
 
+    result = run_stage("stages.report")
+    assert result.returncode == 0, result.stderr
+    assert files_in("data/report") == {"summary.md", "index.html", "report.md"}
+    counted = read_details("metrics/report.json")
+    assert counted["source"] == "sample"
+    assert set(counted["mistakes"]) == set(headlines)
+    assert set(counted["calibration"]["joint-full"]) == {"intent", "slots"}
+    short = Path("data/report/report.md").read_text(encoding="utf-8")
+    assert summary.strip() in short
+    assert '- `data.source`: `"snips"` → `"sample"`' in short
+    assert len(short.splitlines()) <= 60
+    page = Path("data/report/index.html").read_text(encoding="utf-8")
+    assert "the embedded sample, NOT SNIPS" in page
+    assert f'<td class="number">{report["frame_accuracy"]:.3f}</td>' in page
+
 
 def test_what_writes_and_filters_sees_the_few_alone(project, monkeypatch):
     prepare("download", "convert", "split", "fetch_encoder")
