@@ -268,20 +268,21 @@ yaml_text = st.one_of(
 )
 
 
+def a_question_file(path):
+    assert all(question.strip().endswith("?") for question in read_questions(path).values())
+
+
+@pytest.mark.parametrize("reader", [lambda _: blocks.load("a", Split), a_question_file, lambda _: qa_limits._cases()])
 @fuzz
-@given(st.one_of(yaml_text.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary()))
-def test_the_files_in_yaml_take_any_bytes(tmp_path_factory, data):
+@given(data=st.one_of(yaml_text.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary()))
+def test_the_files_in_yaml_take_any_bytes(tmp_path_factory, reader, data):
     path = Path(tmp_path_factory.getbasetemp()) / f"fuzz-{os.getpid()}.yaml"
     path.write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "PARAMS", path)
         patch.setattr(qa_limits, "QUESTIONS", path)
         with ours():
-            blocks.load("a", Split)
-        with ours():
-            assert all(question.strip().endswith("?") for question in read_questions(path).values())
-        with ours():
-            qa_limits._cases()
+            reader(path)
 
 
 @fuzz
