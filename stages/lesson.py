@@ -9,6 +9,7 @@ from pipelines.core.errors import InputError
 from pipelines.core.provenance import described
 from pipelines.data import parquet
 from pipelines.data.source import Data
+from pipelines.lessons.common import calls, words
 from pipelines.lessons.common import materials as lessons
 
 MODELS = Path("data/models")
@@ -20,12 +21,12 @@ REPORTS = Path("metrics/lessons")
 
 def lesson(name: str) -> None:
     """Make data/lessons/<name> and metrics/lessons/<name>.json."""
-    module = lessons.get(name)
+    module, told = lessons.get(name), words.read(name)
     options = blocks.load(f"lessons.{name}", module.Options)
     source = blocks.load("data", Data).name
     absent = [run for run in options.runs() if files.read_json(RUNS / f"{run}.json")["files"] is None]
     if absent:
-        return _leave_out(name, module.QUESTION, source, absent)
+        return _leave_out(name, told, source, absent)
     with tempfile.TemporaryDirectory() as scratch:
         materials = lessons.Materials(
             lesson=name,
@@ -37,6 +38,7 @@ def lesson(name: str) -> None:
         files.write_details(Path(scratch) / "facts.json", {"source": source} | measured.facts)
         (facts,) = files.read_json(Path(scratch) / "facts.json")
     page = module.show(facts, measured.tables)
+    code = calls.with_models(told.code, module.named(facts))
     with files.whole(PAGES / name) as folder:
         folder.mkdir()
         for table, rows in measured.tables.items():
@@ -45,19 +47,25 @@ def lesson(name: str) -> None:
             (folder / f"{picture}.svg").write_bytes(drawn)
         for other, html in measured.pages.items():
             files.write_text(folder / other, html)
-        files.write_text(folder / "index.html", page.html(name, page.data or described(source)))
+        for other, (model, tokenizer) in measured.models.items():
+            model.save_pretrained(folder / other)
+            tokenizer.save_pretrained(folder / other)
+        said = calls.run(code, PAGES / name, folder)
+        files.write_text(folder / "calls.py", code)
+        files.write_text(folder / "lesson.ipynb", calls.notebook(told, code))
+        files.write_text(folder / "index.html", page.html(name, page.data or described(source), told, code, said))
     files.write_details(REPORTS / f"{name}.json", facts)
-    print(f"{PAGES / name / 'index.html'}: {page.question}")
+    print(f"{PAGES / name / 'index.html'}: {told.question}")
 
 
-def _leave_out(name: str, question: str, source: str, absent: list[str]) -> None:
+def _leave_out(name: str, told: words.Words, source: str, absent: list[str]) -> None:
     """Make the outputs of a lesson that has nothing to look at, and say so."""
     from pipelines.lessons.common.page import left_out
 
     line = f"left out, as params.yaml has no run {', '.join(absent)}"
     with files.whole(PAGES / name) as folder:
         folder.mkdir()
-        files.write_text(folder / "index.html", left_out(name, question, line))
+        files.write_text(folder / "index.html", left_out(name, told, line))
     files.write_details(REPORTS / f"{name}.json", {"source": source, "absent": absent})
     print(f"lesson {name}: {line}")
 

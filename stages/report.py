@@ -11,6 +11,7 @@ import yaml
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.data.source import Data
+from pipelines.lessons.common import words
 from pipelines.reports.page import calibration, mistakes, writing
 from pipelines.reports.page.found import Found
 
@@ -32,7 +33,7 @@ DEFAULTS = Path("data/defaults.yaml")
 
 
 def report() -> None:
-    """Make data/report/index.html and report.md, and metrics/report.json with what is counted for them."""
+    """Make data/report/{index,lessons}.html and report.md, and metrics/report.json with what is counted for them."""
     there = blocks.load("finetune", dict[blocks.RunName, dict])
     predictions = {run: pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist() for run in there}
     counted = {
@@ -49,12 +50,16 @@ def report() -> None:
         confusions={run: _table(METRICS / "plots" / run / "confusion.csv") for run in there},
         metrics={name: _details(METRICS / f"{name}.json") for name in ("split", "environment", "generation")},
         pages={name: path.read_text(encoding="utf-8") for name, path in PAGES.items()},
-        lessons={path.parent.name: path.read_text(encoding="utf-8") for path in sorted(LESSONS.glob("*/index.html"))},
+        lessons={
+            name: (LESSONS / name / "index.html").read_text(encoding="utf-8")
+            for name in words.on_the_way([path.parent.name for path in LESSONS.glob("*/index.html")])
+        },
         samples=pq.read_table(SAMPLES).to_pylist(),
         params=yaml.safe_load(blocks.PARAMS.read_text(encoding="utf-8")),
         defaults=yaml.safe_load(DEFAULTS.read_text(encoding="utf-8")),
     )
     files.write_text(PLACE / "index.html", writing.html(found, vl_convert.javascript_bundle()))
+    files.write_text(PLACE / "lessons.html", writing.lessons(found))
     files.write_text(PLACE / "report.md", writing.markdown(found, TABLE.read_text(encoding="utf-8")))
     print(f"{PLACE / 'index.html'}: the page to read first")
 

@@ -10,8 +10,6 @@ from pipelines.analysis import comparison
 from pipelines.lessons.common import page, pictures
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
 
-QUESTION = "Of what parts are BERT and GPT-2 made, what do they weigh and cost, and where do they part?"
-
 PARTS = {  # part -> what the names of its modules hold, first match
     "norms": r"LayerNorm|ln_",
     "attention": r"attention|attn",
@@ -144,6 +142,11 @@ def _part(name: str) -> str:
     return next(part for part, pattern in PARTS.items() if re.search(pattern, name))
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"base-encoder": facts["encoder"]["name"]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     drawn = {
@@ -182,14 +185,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             ),
         ]
     return page.Page(
-        question=QUESTION,
-        calls="""
-model = BertModel.from_pretrained("data/models/base-encoder")
-for path, module in model.named_modules(): ...                 # every part by name
-sum(p.numel() for p in model.parameters())                     # weights
-with FlopCounterMode(display=False) as counter: model(**inputs)
-counter.get_total_flops() // 2                                 # multiply-adds
-""",
         body=body,
         vary="""
 dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\

@@ -26,15 +26,6 @@ from pipelines.lessons.common import page, pictures, views
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
 from pipelines.models import loading
 
-QUESTION = "What do the heads look at, and what does fine-tuning change?"
-CALLS = """
-model = BertModel.from_pretrained("data/models/base-encoder", attn_implementation="eager")
-output = model(**tokenizer("play some jazz", return_tensors="pt"), output_attentions=True)
-weights = torch.stack(output.attentions)[:, 0]      # (layers, heads, pieces, pieces), rows sum to 1
-weights[..., 0].mean(-1)                            # of each head, the share to [CLS]
-torch.special.entr(weights).sum(-1).mean(-1)        # of each head, the entropy in nats
-head_view(output.attentions, tokens)                # bertviz
-"""
 VARY = """
 dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
 dvc exp run -S 'lessons.attention.sentence="the [MASK] is on the table"' -S lessons.attention.layer=5 lesson@attention
@@ -270,6 +261,11 @@ def _mask(options: Options, materials: Materials, models: dict[str, tuple[Any, A
     ]
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"base-encoder": facts["models"]["encoder"], "decoder": facts["models"]["decoder"]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     drawn: dict[str, bytes] = {}
@@ -280,7 +276,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         body += _by_target(facts, name, of, drawn) + _tuning(facts, name, of)
     drawn |= _by_depth(facts, arrangements)
     body += _paper(facts, drawn) + _first_token(facts, arrangements)
-    return page.Page(question=QUESTION, calls=CALLS, body=body, vary=VARY, pictures=drawn)
+    return page.Page(body=body, vary=VARY, pictures=drawn)
 
 
 def _views_and_mask(facts: dict[str, Any]) -> list[str]:

@@ -17,15 +17,6 @@ from pipelines.lessons.common import page, pictures
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, SeveralSentences
 from pipelines.models import inference, loading
 
-QUESTION = "What stands in the vectors that go into BERT, and in those that come out?"
-CALLS = """
-model = BertModel.from_pretrained("data/models/base-encoder")
-ids = torch.tensor(tokenizer("play some jazz")["input_ids"]).unsqueeze(0)    # (pieces,) -> (1, pieces)
-e = model.embeddings
-e.LayerNorm(e.word_embeddings(ids) + e.position_embeddings(places) + e.token_type_embeddings(types))
-layers = model(ids, output_hidden_states=True).hidden_states                 # one (1, pieces, width) a layer
-cosine_similarity(vectors)                                                   # scikit-learn
-"""
 VARY = """
 dvc exp run -S lessons.embeddings.tuned=slots-full lesson@embeddings
 dvc exp run -S lessons.embeddings.word=table -S 'lessons.embeddings.contexts=[book a table,a table of contents]' \\
@@ -195,6 +186,11 @@ def _between(vectors: np.ndarray, texts: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"base-encoder": facts["encoder"]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     likeness = np.array([[value for key, value in row.items() if key != "position"] for row in tables["positions"]])
@@ -214,14 +210,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         if facts["contexts"]
         else {}
     )
-    body = _inputs(facts, seen) + (_pooler(facts["pooler"]) if facts["pooler"] else [])
-    body += [
-        page.heading("Sentences"),
-        page.text("Cosine similarity of mean vectors, after the embeddings (layer 0) and after each layer."),
-        page.table(facts["sentences"], {"first": "sentence", "second": "and"} | layers),
-        page.heading(f"One word, “{facts['word']}”, in several contexts"),
-        page.text("In layer 0 the word differs by its position alone; each layer mixes in what stands around it."),
-        page.table(facts["contexts"], {"first": "sentence", "second": "and"} | layers),
+    body = [
         page.heading("A map of the test utterances"),
         page.picture(
             drawn,
@@ -229,9 +218,16 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "The silhouette is of the full vectors: 1 where intents lie apart, 0 where they mix.",
         ),
     ]
+    body += _inputs(facts, seen) + (_pooler(facts["pooler"]) if facts["pooler"] else [])
+    body += [
+        page.heading("Sentences"),
+        page.text("Cosine similarity of mean vectors, after the embeddings (layer 0) and after each layer."),
+        page.table(facts["sentences"], {"first": "sentence", "second": "and"} | layers),
+        page.heading(f"One word, “{facts['word']}”, in several contexts"),
+        page.text("In layer 0 the word differs by its position alone; each layer mixes in what stands around it."),
+        page.table(facts["contexts"], {"first": "sentence", "second": "and"} | layers),
+    ]
     return page.Page(
-        question=QUESTION,
-        calls=CALLS,
         body=body,
         vary=VARY,
         pictures={"positions": seen, "map": drawn},

@@ -20,7 +20,6 @@ from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.tasks.masked_lm.task import NO_LABEL
 from pipelines.training import trainer
 
-QUESTION = "How does BERT learn to fill in what is masked?"
 VARY = """
 dvc exp run -S adapt_encoder.mask_rate=0.3 lesson@masking
 dvc exp run -S finetune_from=adapted evaluate@intent-full evaluate@slots-full   # does it help intents and slots?
@@ -161,6 +160,11 @@ def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str,
     return {"pieces": len(features), "pseudo_perplexity": math.exp(surprise / len(features))}
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"adapted-encoder": facts["names"]["after"]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     models = [(when, facts["models"][when]) for when in ("before", "after")]
@@ -204,14 +208,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.table(filled, {"sentence": "sentence", "when": "model", "pieces": "likeliest tokens"}),
     ]
     return page.Page(
-        question=QUESTION,
-        calls=f"""
-chosen = masked_lm.choose(words, {facts["rate"]}, {[facts["shares"][kind] for kind in list(KINDS)[:2]]}, random)
-shown, labels = masked_lm.mask(pieces, words, chosen, mask_id, others, random)   # masked, replaced or kept
-model = AutoModelForMaskedLM.from_pretrained("data/models/adapted-encoder")
-loss = model(input_ids=shown, labels=labels).loss                                 # on the chosen tokens alone
-pipeline("fill-mask", model=model, tokenizer=tokenizer)("play some [MASK] music")
-""",
         body=body,
         vary=VARY,
         pictures={"found": drawn},

@@ -16,8 +16,6 @@ from pipelines.tasks.intent import task as intent
 from pipelines.training import trainer
 from pipelines.training.monitor import INTERVAL
 
-QUESTION = "What does training need of the machine, and where does one see it?"
-
 MIB = 2**20
 MODES = {"full": "every weight", "head": "only the new layer"}
 KINDS = {
@@ -96,6 +94,11 @@ def _bytes(tensors: list[torch.Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"base-encoder": facts["encoder"]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     drawn = pictures.bars(
@@ -135,13 +138,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question=QUESTION,
-        calls="""
-sum(p.numel() * p.element_size() for p in model.parameters())                 # bytes of the weights
-with torch.autograd.graph.saved_tensors_hooks(keep, give): loss = model(**batch).loss   # what autograd keeps
-psutil.Process().memory_info().rss                                            # memory of this process
-torch.cuda.utilization(), torch.cuda.device_memory_used()                     # of the GPU, through NVML
-""",
         body=body,
         vary="""
 dvc exp run -S 'lessons.monitor.batch_sizes=[16,64]' lesson@monitor

@@ -5,7 +5,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 from pydantic import Field, model_validator
+from scipy.stats import binomtest
 
 from pipelines.core.blocks import Seed, Share
 from pipelines.core.errors import InputError
@@ -18,9 +20,8 @@ from pipelines.tasks.next_sentence import task as next_sentence
 from pipelines.tasks.next_sentence.pairs import Pair
 from pipelines.training import trainer
 
-QUESTION = "Can BERT tell a reply from a random sentence?"
-
 CHANCE = 0.5
+RIGHT = {"bert": "right", "cosine": "cosine_right", "overlap": "overlap_right"}
 OWN_PAIRS = Path("data/next_sentence.csv")
 COLUMNS = ("first", "second", "next")
 
@@ -59,21 +60,21 @@ def measure(options: Options, materials: Materials) -> Measured:
     drawn = {
         part: sentence_pairs.with_random(rows, Random(f"{options.split_seed}/{part}")) for part, rows in parts.items()
     }
+    baselines = _baselines(drawn, model, tokenizer, longest)
     best_epoch = None
     if not pretrained:
         trained = trainer.train(
             next_sentence.TASK, settings, model, tokenizer, parts["train"], drawn["validation"], materials.checkpoints
         )
         model, best_epoch = trained.model, trained.facts["best_epoch"]
-    threshold = sentence_pairs.best_threshold(drawn["train"])
     test = drawn["test"]
     predictions = inference.predictions(next_sentence.TASK, model, tokenizer, test)
     rows = [
         pair
-        | {"probability": one["probability"], "overlap": sentence_pairs.overlap(pair)}
-        | {"right": (one["probability"] > CHANCE) == pair["next"]}
-        | {"overlap_right": (sentence_pairs.overlap(pair) > threshold) == pair["next"]}
-        for pair, one in zip(test, predictions, strict=True)
+        | {"probability": one["probability"], "right": (one["probability"] > CHANCE) == pair["next"]}
+        | {name: of["test"][n] for name, of in baselines.items()}
+        | {f"{name}_right": (of["test"][n] > of["cut"]) == pair["next"] for name, of in baselines.items()}
+        for n, (pair, one) in enumerate(zip(test, predictions, strict=True))
     ]
     said = inference.predictions(next_sentence.TASK, model, tokenizer, own) if own else []
     known = {pair["second"] for pair in parts["train"]}
@@ -84,14 +85,14 @@ def measure(options: Options, materials: Materials) -> Measured:
         "real_pairs": {part: len(pairs) for part, pairs in parts.items()},
         "groups": {part: len({pair["group"] for pair in pairs}) for part, pairs in parts.items()},
         "known_replies": sum(pair["second"] in known for pair in parts["test"]),
-        "threshold": threshold,
+        "cuts": {name: of["cut"] for name, of in baselines.items()},
         "accuracy": _accuracy(rows, options.languages),
         "own": [
             {"first": pair["first"], "second": pair["second"], "next": pair["next"], **one}
             for pair, one in zip(own, said, strict=True)
         ],
     }
-    return Measured(facts, {"test": sorted(rows, key=lambda row: row["right"])})
+    return Measured(facts, {"test": sorted(rows, key=lambda row: row["right"])}, models={"model": (model, tokenizer)})
 
 
 def _parts(options: Options) -> dict[str, list[Pair]]:
@@ -105,15 +106,42 @@ def _parts(options: Options) -> dict[str, list[Pair]]:
     return parts
 
 
+def _baselines(drawn: dict[str, list[Pair]], model: Any, tokenizer: Any, longest: int) -> dict[str, dict[str, Any]]:
+    """By name: the values of the pairs of `test`, and the `cut` that is best on train. Nothing of it is trained.
+
+    `overlap` is of words; `cosine` is of the mean vectors of both sentences, as the encoder comes.
+    """
+    values = {"overlap": {part: [sentence_pairs.overlap(pair) for pair in drawn[part]] for part in ("train", "test")}}
+    texts = sorted({pair[side] for part in ("train", "test") for pair in drawn[part] for side in ("first", "second")})
+    encoded = tokenizer(texts, truncation=True, max_length=longest)
+    features = [{name: encoded[name][n] for name in encoded} for n in range(len(texts))]
+    hidden = inference.predict(model.base_model, features, {"last_hidden_state": True}, "fp32")
+    means = [row.mean(axis=0) for row in hidden]
+    of = {text: mean / np.linalg.norm(mean) for text, mean in zip(texts, means, strict=True)}
+    values["cosine"] = {
+        part: [float(of[pair["first"]] @ of[pair["second"]]) for pair in drawn[part]] for part in ("train", "test")
+    }
+    return {
+        name: {"test": parts["test"], "cut": sentence_pairs.best_cut(parts["train"], drawn["train"])}
+        for name, parts in values.items()
+    }
+
+
 def _accuracy(rows: list[dict[str, Any]], languages: list[str]) -> list[dict[str, Any]]:
-    """Share of pairs told rightly, by the model and by word overlap: of all, then of each language."""
-    return [
-        {"language": language, "pairs": len(chosen), "chance": CHANCE}
-        | {"bert": sum(row["right"] for row in chosen) / len(chosen)}
-        | {"overlap": sum(row["overlap_right"] for row in chosen) / len(chosen)}
-        for language in ("all", *languages)
-        for chosen in [[row for row in rows if language in ("all", row["language"])]]
-    ]
+    """Share of pairs told rightly, by the model and without training: of all, then of each language.
+
+    Each with its 95 % interval (Wilson 1927).
+    """
+    result = []
+    for language in ("all", *languages):
+        chosen = [row for row in rows if language in ("all", row["language"])]
+        counts = {name: sum(row[key] for row in chosen) for name, key in RIGHT.items()}
+        row = {"language": language, "pairs": len(chosen), "chance": CHANCE}
+        for name, count in counts.items():
+            interval = binomtest(count, len(chosen)).proportion_ci(0.95, method="wilson")
+            row |= {name: count / len(chosen), f"{name}_low": float(interval.low), f"{name}_high": float(interval.high)}
+        result.append(row)
+    return result
 
 
 def read_pairs(path: Path) -> list[Pair]:
@@ -140,9 +168,19 @@ def read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The calls load what this lesson trained, and no other model."""
+    return {}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
-    titles = {"bert": facts["encoder"], "overlap": "word overlap", "chance": "chance"}
+    titles = {"bert": f"{facts['encoder']}, trained", "cosine": "cosine, untrained", "overlap": "word overlap"}
+    titles |= {"chance": "chance"}
+    shown = [
+        row | {name: f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})" for name in RIGHT}
+        for row in facts["accuracy"]
+    ]
     drawn = pictures.bars(
         {row["language"]: {title: row[key] for key, title in titles.items()} for row in facts["accuracy"]},
         "share of pairs told rightly",
@@ -156,16 +194,17 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     )
     body = [
         page.heading("Held-out conversations"),
-        page.picture(drawn, "Accuracy by language, beside word overlap and chance."),
-        page.table(facts["accuracy"], {"language": "language", "pairs": "pairs"} | titles),
+        page.picture(drawn, "Accuracy by language, beside what needs no training."),
+        page.table(shown, {"language": "language", "pairs": "pairs"} | titles),
         page.text(
             f"{how} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
             f"{real['test']:,} held out; each comes once with its reply, and once with one from another conversation, "
             f"so a coin has one half. The parts share no conversation ({groups['train']:,}, {groups['validation']:,} "
             f"and {groups['test']:,} groups; conversations with the same statement are one); "
             f"{facts['known_replies']:,} of the held-out replies are also said in train, to other statements. Word "
-            f"overlap takes a reply for the next one above {facts['threshold']:.3f} of shared words, the best cut on "
-            "train."
+            f"overlap takes a reply for the next one above {facts['cuts']['overlap']:.3f} of shared words, the cosine "
+            f"of the untrained encoder's mean vectors above {facts['cuts']['cosine']:.3f}: the best cuts on train. In "
+            "brackets the 95 % interval that so many pairs leave."
         ),
         page.heading(f"Own pairs, from {OWN_PAIRS}"),
         page.table(
@@ -174,14 +213,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
     ]
     return page.Page(
-        question=QUESTION,
-        calls="""
-model = BertForNextSentencePrediction.from_pretrained("data/models/base-encoder")
-inputs = tokenizer("how are you", "fine, and you?", return_tensors="pt")   # [CLS] first [SEP] second [SEP]
-inputs["token_type_ids"]                                                  # 0 in the first, 1 in the second
-model(**inputs, labels=torch.tensor([0])).loss                            # 0: it is next, 1: it is random
-model(**inputs).logits.softmax(-1)[0, 0]                                  # probability of next
-""",
         body=body,
         vary="""
 dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence

@@ -15,13 +15,6 @@ from pipelines.lessons.common.materials import LessonOptions, Materials, Measure
 from pipelines.models import loading
 from pipelines.tasks.masked_lm import task as masked_lm
 
-QUESTION = "Into what tokens do WordPiece and BPE cut a sentence, and what is lost on the way?"
-CALLS = """
-tokenizer = AutoTokenizer.from_pretrained("data/models/base-encoder")
-tokenizer.tokenize("book a table for two")              # the pieces
-ids = tokenizer("book a table for two")["input_ids"]    # their numbers, with [CLS] and [SEP]
-tokenizer.decode(ids, skip_special_tokens=True)         # and back
-"""
 VARY = """
 dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
 dvc exp run \\
@@ -80,6 +73,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         for back in [round_trip(cutter, text)]
     ]
     facts = {
+        "models": options.models,
         "tokenizers": rows,
         "pieces": pieces,
         "probes": kept,
@@ -217,6 +211,11 @@ def _masked(options: Options, tokenizer: Tokenizer) -> dict[str, Any]:
     return {"rate": options.mask_rate, "rows": rows}
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {"base-encoder": facts["models"][0]}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     tokenizers = facts["tokenizers"]
@@ -248,8 +247,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         *_side_by_side(facts),
     ]
     return page.Page(
-        question=QUESTION,
-        calls=CALLS,
         body=body,
         vary=VARY,
         pictures={"fertility": chart},

@@ -19,14 +19,6 @@ from pipelines.tasks.intent import task as intent
 from pipelines.tasks.qa import task as qa
 from pipelines.training import trainer
 
-QUESTION = "What is pre-training worth?"
-CALLS = """
-model = AutoModelForSequenceClassification.from_pretrained("data/models/base-encoder", num_labels=7)
-fresh = type(model)(model.config)                # the same architecture, from random weights
-model.base_model.requires_grad_(False)           # frozen: only the new layer learns
-pipeline("text-classification", "data/models/intent-full")("put on some jazz")
-pipeline("token-classification", "data/models/slots-full", aggregation_strategy="first")("put on some jazz")
-"""
 VARY = """
 dvc exp run lesson@transfer \\
   -S '+lessons.transfer.sizes.100={per_intent: 100, epochs: 4, frozen_epochs: 20, batch_size: 32}'
@@ -189,6 +181,11 @@ def _inference(options: Options, materials: Materials) -> dict[str, Any]:
     }
 
 
+def named(facts: dict[str, Any]) -> dict[str, str]:
+    """The models that the calls of the page name, and those to name in their place."""
+    return {f"{task}-full": run for task, run in facts["models"].items()}
+
+
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     points = facts["points"]
@@ -233,8 +230,6 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         *_ready_made(facts),
     ]
     return page.Page(
-        question=QUESTION,
-        calls=CALLS,
         body=body,
         vary=VARY,
         pictures={"curve": drawn},

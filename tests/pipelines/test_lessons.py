@@ -3,8 +3,10 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 from random import Random
 
+import nbformat
 import pytest
 import torch
 import transformers
@@ -15,7 +17,8 @@ from pipelines.corpus import snips
 from pipelines.data import drawing
 from pipelines.decoder.language_model import NO_LABEL
 from pipelines.lessons import masking, tokenization
-from pipelines.lessons.common import page
+from pipelines.lessons.common import calls, page, words
+from pipelines.lessons.common import materials as lessons
 from pipelines.lessons.monitor import step
 from pipelines.models import loading
 from pipelines.tasks.intent import Options as Intent
@@ -183,23 +186,58 @@ def test_the_best_overlap_cut():
         return {"first": first, "second": second, "next": is_next}
 
     pairs = [pair("a b", "a b", True), pair("a b", "a c", True), pair("a b", "c d", False)]
-    cut = pairs_of.best_threshold(pairs)
-    assert [pairs_of.overlap(one) > cut for one in pairs] == [True, True, False]
+    values = [pairs_of.overlap(one) for one in pairs]
+    cut = pairs_of.best_cut(values, pairs)
+    assert [value > cut for value in values] == [True, True, False]
+    assert pairs_of.best_cut([0.5, 0.5], [pairs[0], pairs[1]]) < 0.5  # where all are next, all above
 
 
 def test_a_page_escapes_all_it_is_given():
     bad = "</script><script>alert(1)</script>"
+    told = words.Words(bad, [bad], bad, [(bad, [bad])], bad, [bad])
     made = page.Page(
-        question=bad,
-        calls=bad,
         body=[
             *(page.heading(bad), page.text(f"`{bad}` {bad}"), page.table([{"a": bad}], {"a": bad})),
             *(page.picture(b"<svg/>", bad), page.link("x", bad)),
         ],
         vary=bad,
-    ).html("lesson", bad)
+    ).html("attention", bad, told, bad, bad)
     assert "<script" not in made
-    assert made.count("&lt;script&gt;") == 13
+    assert made.count("&lt;script&gt;") == 18
+    assert "<script" not in page.left_out("attention", told, bad)
+
+
+def test_a_lesson_is_read_in_an_order():
+    assert words.beside("tokenization") == (None, "embeddings")
+    assert words.beside(words.WAY[-1])[1] is None
+    assert words.on_the_way(["zebra", "monitor", "ant", "attention"]) == ["attention", "monitor", "ant", "zebra"]
+    assert set(words.WAY) <= set(lessons.names())
+    for name in words.WAY:
+        told = words.read(name)
+        assert told.question.endswith("?")
+        assert told.spanish_question.startswith("¿")
+        assert len(told.quiz) == 3
+        assert all(asked.endswith("?") and answer for asked, answer in told.quiz)
+        assert 60 <= len(" ".join(told.idea).split()) <= 220
+        assert told.spanish_idea
+
+
+def test_calls_are_run_as_they_stand(tmp_path):
+    (tmp_path / "text").write_text("from a folder that is not there yet")
+    code = 'import torch\n\nprint(1 + 1)\nprint(open("data/lessons/x/text").read())\n'
+    said = calls.run(code, Path("data/lessons/x"), tmp_path)
+    assert said == "2\nfrom a folder that is not there yet\n"
+    assert calls.with_models('load("data/models/decoder")', {"decoder": "other"}) == 'load("data/models/other")'
+
+
+def test_a_notebook_has_a_cell_for_each_part():
+    code = "import a\n\ndef f():\n    b\n\n    c\n\nf()\n"
+    told = words.Words("Why?", ["So."], code, [("What?", ["That."])], "¿?", [""])
+    made = nbformat.reads(calls.notebook(told, code), as_version=4)
+    nbformat.validate(made)
+    sources = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    assert sources[1:] == ["import a", "def f():\n    b\n\n    c", "f()"]
+    assert calls.notebook(told, code) == calls.notebook(told, code)
 
 
 class State:

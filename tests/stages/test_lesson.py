@@ -1,6 +1,8 @@
 """Each lesson as a stage on the sample and tiny models: files, bytes, pages in a browser, one line for bad input."""
 
 import csv
+import html
+import os
 import re
 import shlex
 import shutil
@@ -31,7 +33,7 @@ from stages import (
     split,
     tune_decoder,
 )
-from tests.browser import opened
+from tests.browser import opened, serious
 from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, read_details, run_stage
 
 MARKUP = "</script><script>alert(1)</script>"
@@ -47,7 +49,7 @@ FILES = {
         *("depth_sep.svg", "depth_cls.svg", "depth_entropy.svg", "heads_utterances.csv", "heads_pairs.csv"),
     },
     "masking": {"found.svg", "filled.csv"},
-    "next_sentence": {"accuracy.svg", "test.csv"},
+    "next_sentence": {"accuracy.svg", "test.csv", "model"},
     "transfer": {"curve.svg", "curve.csv"},
     "monitor": {"memory.svg", "steps.csv"},
 }
@@ -107,14 +109,16 @@ def changed(learned):
 
 @pytest.mark.parametrize("name", lessons.names())
 def test_files_and_what_a_page_holds(learned, name):
-    assert {path.name for path in Path(f"data/lessons/{name}").iterdir()} == FILES[name] | {"index.html"}
+    always = {"index.html", "calls.py", "lesson.ipynb"}
+    made = {path.name for path in Path(f"data/lessons/{name}").iterdir()}
+    assert made == FILES[name] | always if name in FILES else made >= always
     text = page(name)
     assert f"Data: {'chatterbot-corpus' if name == 'next_sentence' else 'the embedded sample, NOT SNIPS'}" in text
     assert facts(name)["source"] == "sample"
-    calls = re.search(r"<h2>The calls</h2>\s*<pre>(.*?)</pre>", text, re.S)[1].splitlines()
-    assert 3 <= len(calls) <= 6
-    assert "dvc " in re.search(r"<h2>Vary it</h2>\s*<pre>(.*?)</pre>", text, re.S)[1]
-    assert text.index("<h1>") < text.index("The calls") < text.index("<img ") < text.index("Vary it")
+    assert "dvc " in re.search(r"<h2>Vary it</h2>\s*<pre tabindex=\"0\">(.*?)</pre>", text, re.S)[1]
+    order = ("<h1>", 'class="idea"', 'lang="es"', "<img ", "The calls", "Vary it", "Three questions")
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
     assert MARKUP not in text.replace(f"<title>{MARKUP}", "")
     for path in Path(f"data/lessons/{name}").glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
@@ -122,9 +126,39 @@ def test_files_and_what_a_page_holds(learned, name):
 
 
 @pytest.mark.parametrize("name", lessons.names())
+def test_the_calls_run_as_printed_and_say_what_the_page_says(learned, name):
+    text = page(name)
+    code, said = (
+        html.unescape(re.search(rf"{before}<pre[^>]*>(.*?)</pre>", text, re.S)[1])
+        for before in (r"<h2>The calls</h2>\s*", r"<p>They print:</p>\s*")
+    )
+    assert Path(f"data/lessons/{name}/calls.py").read_text(encoding="utf-8").strip() == code
+    assert len(said.splitlines()) >= 3
+    assert ": False" not in said  # what a call checks holds
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == said
+
+
+def test_a_notebook_runs(learned):
+    import nbformat
+    from nbclient import NotebookClient
+
+    place = Path("data/lessons/tokenization")  # where Jupyter starts its kernel
+    made = nbformat.read(place / "lesson.ipynb", as_version=4)
+    NotebookClient(made, timeout=120, resources={"metadata": {"path": str(place)}}).execute()
+    outputs = [out for cell in made.cells if cell.cell_type == "code" for out in cell.outputs]
+    said = "".join(out.text for out in outputs if out.get("name") == "stdout")
+    assert html.escape(said.strip()) in page("tokenization")
+
+
+@pytest.mark.parametrize("name", lessons.names())
 def test_the_same_bytes_twice(learned, name):
     def snapshot():
-        paths = [*Path(f"data/lessons/{name}").iterdir(), Path(f"metrics/lessons/{name}.json")]
+        paths = [path for path in Path(f"data/lessons/{name}").rglob("*") if path.is_file()]
+        paths += [Path(f"metrics/lessons/{name}.json")]
         return {path.name: path.read_bytes() for path in sorted(paths)}
 
     before = snapshot()
@@ -138,13 +172,13 @@ def test_the_same_bytes_twice(learned, name):
 def test_numbers_of_a_page_come_from_the_json(learned, name):
     """Every number of the JSON is made another; no number of the page, but for fixed ones in prose, may stay."""
 
-    def numbers(html):
+    def numbers(shown):
         prose = [
             re.sub(r"<code>.*?</code>|<[^>]+>", "", part)
-            for part in re.findall(r"<(?:p|figcaption)>.*?</(?:p|figcaption)>", html)
+            for part in re.findall(r"<(?:p|figcaption)>.*?</(?:p|figcaption)>", shown)
         ]
         in_prose = [number for part in prose for number in re.findall(r"(?<![\w-])\d[\d,.e+-]*(?<=\d)", part)]
-        cells = re.findall(r'<td class="number">([^<]+)</td>', html)
+        cells = re.findall(r'<td class="number">([^<]+)</td>', shown)
         return cells, in_prose
 
     def other(value, key=""):
@@ -473,6 +507,7 @@ def test_pages_open_from_disk_without_a_network(learned, browser, name):
             assert tab.inner_text("h1").endswith("?")
             if name not in ("monitor", "next_sentence"):
                 assert tab.get_by_text("alert(1)").count() + tab.get_by_text("alert ( 1 )").count() > 0
+            assert serious(tab) == []
         assert problems == []
         tab.close()
 

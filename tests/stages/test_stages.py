@@ -168,7 +168,7 @@ def test_the_chain_from_download_to_summary(project):
 
     result = run_stage("stages.report")
     assert result.returncode == 0, result.stderr
-    assert files_in("data/report") == {"summary.md", "index.html", "report.md"}
+    assert files_in("data/report") == {"summary.md", "index.html", "lessons.html", "report.md"}
     counted = read_details("metrics/report.json")
     assert counted["source"] == "sample"
     assert set(counted["mistakes"]) == set(headlines)

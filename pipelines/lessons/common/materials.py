@@ -1,10 +1,10 @@
 """The lessons by name: each answers one question about the models with measured facts, a picture and a page.
 
-Each module offers
+Its words stand in <name>.md (see `words`), and its module offers
 
-- `QUESTION`: what it asks
 - `Options`: its block of params.yaml
 - `measure(options, materials)`: the facts, which become its JSON, and tables, which become CSV files
+- `named(facts)`: the models that the calls name -> those that were looked into
 - `show(facts, tables)`: the page; what it says is read from the facts
 """
 
@@ -53,11 +53,15 @@ class LessonOptions(Block):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a lesson found: `facts` for its JSON; by name `tables`, rows for its CSV files, and `pages`, more HTML."""
+    """What a lesson found: `facts` for its JSON; by name `tables`, rows for its CSV files, and `pages`, more HTML.
+
+    `models` are those that it trained: by name, model and tokenizer.
+    """
 
     facts: dict[str, Any]
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    models: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

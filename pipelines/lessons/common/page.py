@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from pipelines.lessons.common.words import Words, beside
+
+ALTERNATIVE = "chart, told below; its numbers stand in a table or CSV file of this lesson"
+
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -15,64 +19,109 @@ _PAGE = """\
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
-body {{ max-width: 62rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }}
+body {{ max-width: 62rem; margin: 1rem auto 3rem; padding: 0 1rem; }}
+body {{ color: #222; font: 16px/1.55 system-ui, sans-serif; }}
 h1 {{ font-size: 1.7rem; line-height: 1.25; }}
 h2 {{ font-size: 1.25rem; margin-top: 2.2rem; }}
 pre {{ background: #f4f4f2; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; }}
 code {{ background: #f4f4f2; padding: 0 .2em; }}
+nav {{ display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; }}
+a {{ color: #0b57a4; }}
+.idea {{ font-size: 1.05rem; max-width: 46rem; }}
+.said {{ border-left: 4px solid #9bb; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; margin: 1rem 0; }}
 th, td {{ padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }}
 td {{ white-space: pre-wrap; }}
-th {{ border-bottom: 2px solid #999; }}
+thead th {{ border-bottom: 2px solid #777; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 figure {{ margin: 1.2rem 0; }}
 img {{ max-width: 100%; }}
-figcaption, .data {{ color: #666; font-size: .9rem; }}
+summary {{ cursor: pointer; font-weight: 600; padding: .2rem 0; }}
+figcaption, .data {{ color: #595959; font-size: .9rem; }}
 </style>
 </head>
 <body>
+<nav aria-label="Lessons">{links}</nav>
+<main>
 <p class="data">Lesson: {name}. Data: {data}.</p>
 <h1>{question}</h1>
-<h2>The calls</h2>
-<pre>{calls}</pre>
+<div class="idea">
+{idea}
+</div>
+<details lang="es"><summary>{spanish_question}</summary>
+{spanish_idea}
+</details>
 {body}
-<h2>Vary it</h2>
-<pre>{vary}</pre>
+{calls}
+{vary}
+<h2>Three questions</h2>
+{quiz}
 <p class="data">Numbers are read from <code>metrics/lessons/{name}.json</code>, pictures drawn from it and from the CSV
 files beside this page.</p>
+</main>
 </body>
 </html>
+"""
+_CALLS = """\
+<h2>The calls</h2>
+<pre tabindex="0">{code}</pre>
+<p>They print:</p>
+<pre class="said" tabindex="0">{said}</pre>
+<p>Beside this page: <a href="calls.py">calls.py</a>, to be run from the project's folder, and <a
+href="lesson.ipynb">lesson.ipynb</a>, the same as a notebook.</p>
 """
 
 
 @dataclass(frozen=True)
 class Page:
-    """A lesson as it is shown. `body` holds what the functions below make, `pictures` SVG files."""
+    """What a lesson measured, as it is shown. `body` holds what the functions below make, `pictures` SVG files."""
 
-    question: str
-    calls: str
     body: list[str]
     vary: str
     data: str = ""  # what it was measured on, where that is not the corpus of the pipeline
     pictures: dict[str, bytes] = field(default_factory=dict)
 
-    def html(self, name: str, data: str) -> str:
-        """The page of the lesson `name`, made from `data`."""
-        return _PAGE.format(
-            title=escape(f"{name}: {self.question}"),
-            name=name,
-            data=escape(data),
-            question=escape(self.question),
-            calls=escape(self.calls.strip()),
-            body="\n".join(self.body),
-            vary=escape(self.vary.strip()),
+    def html(self, name: str, data: str, words: Words, code: str, said: str) -> str:
+        """The page of the lesson `name`, made from `data`; `code` printed `said`. Its first picture stands first."""
+        first = next((part for part in self.body if part.startswith("<figure>")), "")
+        body = [first, *(part for part in self.body if part != first)]
+        return _filled(
+            name,
+            data,
+            words,
+            body="\n".join(body),
+            calls=_CALLS.format(code=escape(code.strip()), said=escape(said.strip())),
+            vary=f'<h2>Vary it</h2>\n<pre tabindex="0">{escape(self.vary.strip())}</pre>',
         )
 
 
-def left_out(name: str, question: str, line: str) -> str:
+def left_out(name: str, words: Words, line: str) -> str:
     """The page of a lesson that has nothing to look at; `line` says why."""
-    return Page(question, "", [text(line)], "").html(name, "none")
+    return _filled(name, "none", words, body=text(line), calls="", vary="")
+
+
+def _filled(name: str, data: str, words: Words, **parts: str) -> str:
+    before, after = beside(name)
+    links = [("../../report/lessons.html", "all lessons")]
+    links += [(f"../{before}/index.html", f"← {before}")] if before else []
+    links += [(f"../{after}/index.html", f"{after} →")] if after else []
+    quiz = [
+        f"<details><summary>{_inline(asked)}</summary>\n{''.join(map(text, answer))}\n</details>"
+        for asked, answer in words.quiz
+    ]
+    return _PAGE.format(
+        title=escape(f"{name}: {words.question}"),
+        links="".join(f'<a href="{escape(target)}">{escape(told)}</a>' for target, told in links),
+        name=name,
+        data=escape(data),
+        question=escape(words.question),
+        idea="\n".join(map(text, words.idea)),
+        spanish_question=escape(words.spanish_question),
+        spanish_idea="\n".join(map(text, words.spanish_idea)),
+        quiz="\n".join(quiz),
+        **parts,
+    )
 
 
 def heading(words: str) -> str:
@@ -102,17 +151,20 @@ def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
     def cell(tag: str, key: str, content: str) -> str:
         return f'<{tag} class="number">{content}</{tag}>' if key in numbers else f"<{tag}>{content}</{tag}>"
 
-    lines = ["".join(cell("th", key, _inline(title)) for key, title in columns.items())]
-    lines += ["".join(cell("td", key, escape(shown(row.get(key)))) for key in columns) for row in rows]
-    return '<div class="wide"><table>\n' + "\n".join(f"<tr>{line}</tr>" for line in lines) + "\n</table></div>"
+    head = "".join(cell("th", key, _inline(title)) for key, title in columns.items()).replace("<th", '<th scope="col"')
+    lines = ["".join(cell("td", key, escape(shown(row.get(key)))) for key in columns) for row in rows]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return (
+        '<div class="wide" tabindex="0" role="region" aria-label="table"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
 
 
 def picture(svg: bytes, caption: str) -> str:
     """An SVG picture, inside the page."""
     source = base64.b64encode(svg).decode()
-    alternative = escape(caption.replace("`", ""))
     return (
-        f'<figure><img alt="{alternative}" src="data:image/svg+xml;base64,{source}">'
+        f'<figure><img alt="{ALTERNATIVE}" src="data:image/svg+xml;base64,{source}">'
         f"<figcaption>{_inline(caption)}</figcaption></figure>"
     )
 

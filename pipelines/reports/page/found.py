@@ -67,3 +67,9 @@ def question(html: str) -> str:
     """What a lesson asks, as HTML."""
     match = re.search(r"<h1>(.*?)</h1>", html, re.S)
     return match[1] if match else ""
+
+
+def spanish(html: str) -> str:
+    """The same in Spanish."""
+    match = re.search(r'<details lang="es"><summary>(.*?)</summary>', html, re.S)
+    return match[1] if match else ""

@@ -218,7 +218,7 @@ def lessons(found: Found, drawn: Charts) -> str:
         f"<p>{question(html)}</p>{first_picture(html)}</article>"
         for name, html in found.lessons.items()
     ]
-    return "\n".join(cards)
+    return "\n".join(['<p><a href="lessons.html">The way through them</a></p>', *cards])
 
 
 def again(found: Found, drawn: Charts) -> str:

@@ -7,9 +7,36 @@ from typing import Any
 
 from pipelines.core.provenance import described
 from pipelines.reports.page import mistakes
-from pipelines.reports.page.found import Found, changed
+from pipelines.reports.page.found import Found, changed, question, spanish
 from pipelines.reports.page.sections import SECTIONS
 
+_LESSONS = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>Lessons</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ max-width: 46rem; margin: 1rem auto; padding: 0 1rem; font: 17px/1.5 system-ui, sans-serif; }}
+li {{ margin: 1rem 0; }}
+li p {{ margin: .1rem 0; opacity: .85; }}
+</style>
+</head>
+<body>
+<main>
+<h1>Inside the models</h1>
+<p>One question each, in the order in which one builds on the other. Data: {data}.</p>
+<ol>
+{items}
+</ol>
+<p><a href="index.html">What the pipeline found</a></p>
+</main>
+</body>
+</html>
+"""
 TEMPLATE = Path(__file__).with_name("template.html")
 
 
@@ -33,6 +60,15 @@ def html(found: Found, scripts: str) -> str:
     for name, value in parts.items():
         text = text.replace(f"<!-- {name} -->", value)
     return text
+
+
+def lessons(found: Found) -> str:
+    """The way through the lessons: each with what it asks, in English and Spanish."""
+    items = [
+        f'<li><a href="../lessons/{escape(name)}/index.html">{question(html)}</a><p lang="es">{spanish(html)}</p></li>'
+        for name, html in found.lessons.items()
+    ]
+    return _LESSONS.format(data=escape(described(found.facts["source"])), items="\n".join(items))
 
 
 def markdown(found: Found, table: str) -> str:

@@ -102,10 +102,9 @@ def overlap(pair: Pair) -> float:
     return len(first & second) / max(1, len(first | second))
 
 
-def best_threshold(pairs: list[Pair]) -> float:
-    """The overlap above which a reply is best taken for the next one, on these pairs."""
-    values = [overlap(pair) for pair in pairs]
-    candidates = [-1.0, *sorted(set(values))]
+def best_cut(values: list[float], pairs: list[Pair]) -> float:
+    """The value above which a reply is best taken for the next one, on these pairs; `values` has one for each."""
+    candidates = [min(values) - 1, *sorted(set(values))]
     return max(
         candidates,
         key=lambda cut: sum((value > cut) == pair["next"] for value, pair in zip(values, pairs, strict=True)),
