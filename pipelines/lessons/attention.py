@@ -7,6 +7,7 @@ from pydantic import Field
 from transformers import BertModel, GPT2LMHeadModel
 
 from pipelines.analysis import comparison
+from pipelines.analysis.clark2019 import REFERENCE, beside, by_layer, strongest
 from pipelines.analysis.heads import (
     SINK,
     TARGETS,
@@ -18,6 +19,7 @@ from pipelines.analysis.heads import (
     encoder_inputs,
     first_piece,
 )
+from pipelines.analysis.one_sentence import inside, to_places
 from pipelines.core.blocks import RunName, Seed
 from pipelines.core.errors import InputError
 from pipelines.data.drawing import some
@@ -37,28 +39,6 @@ WORDS = {"cls": "[CLS]", "sep": "[SEP]", "previous": "previous", "next": "next",
 DEPTH = ("sep", "cls", "entropy")
 LARGEST_VIEW = 5_000_000  # bytes
 HALF = 0.5  # share of its attention from which on a head is said to be about one target
-# Clark et al. 2019, bert-base, pairs of up to 128 tokens; by layer, read off the authors' plots (+-.03)
-REFERENCE = {
-    "layers": [
-        {"layer": 0, "sep": 0.03, "cls": 0.06, "entropy": 3.65},
-        {"layer": 1, "sep": 0.05, "cls": 0.25, "entropy": 2.9},
-        {"layer": 2, "sep": 0.07, "cls": 0.23, "entropy": 2.55},
-        {"layer": 3, "sep": 0.21, "cls": 0.14, "entropy": 2.7},
-        {"layer": 4, "sep": 0.48, "cls": 0.02, "entropy": 2.4},
-        {"layer": 5, "sep": 0.55, "cls": 0.01, "entropy": 1.95},
-        {"layer": 6, "sep": 0.53, "cls": 0.01, "entropy": 1.95},
-        {"layer": 7, "sep": 0.57, "cls": 0.01, "entropy": 1.75},
-        {"layer": 8, "sep": 0.57, "cls": 0.01, "entropy": 2.2},
-        {"layer": 9, "sep": 0.49, "cls": 0.01, "entropy": 2.5},
-        {"layer": 10, "sep": 0.06, "cls": 0.02, "entropy": 2.8},
-        {"layer": 11, "sep": 0.07, "cls": 0.0, "entropy": 2.85},
-    ],
-    "pieces": 128,
-    "uniform_entropy": 4.78,
-    "previous_heads": 4,
-    "next_heads": 5,
-    "heads": 144,
-}
 
 
 class Options(LessonOptions):
@@ -98,16 +78,19 @@ def measure(options: Options, materials: Materials) -> Measured:
     _check(options, models)
     rows = some(materials.rows("test"), options.utterances, options.seed)
     base, tokenizer = models["encoder"]
+    one_head, numbers = _inside(options, materials, models)
     facts: dict[str, Any] = {
         "models": {role: getattr(options, role) for role in models},
         "sentences": {"encoder": options.sentence, "decoder": options.decoder_sentence},
         "mask": _mask(options, materials, models),
+        "heads": _heads(base.config),
+        "inside": one_head,
         "utterances": len(rows),
         "reference": REFERENCE,
         "sink": SINK,
         "arrangements": {},
     }
-    tables: dict[str, list[dict[str, Any]]] = {}
+    tables: dict[str, list[dict[str, Any]]] = {"inside": numbers}
     for name, longest in (("utterances", None), ("pairs", min(options.pair_tokens, loading.max_positions(base)))):
         inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
         limit = min(options.pair_tokens if longest else 10**9, loading.max_positions(models["decoder"][0]))
@@ -128,33 +111,15 @@ def measure(options: Options, materials: Materials) -> Measured:
         facts["arrangements"][name] = {
             "inputs": len(inputs),
             "pieces": float(np.mean([one["input_ids"].numel() for one in inputs])),
-            "layers": _by_layer(heads, tuned),
-            "strongest": _strongest(heads),
+            "layers": by_layer(heads, tuned),
+            "strongest": strongest(heads),
             "over_half": {target: sum(head[target] > HALF for head in heads) for target in TARGETS},
             "heads": len(heads),
             "decoder": first_piece(models["decoder"][0], blocks),
         }
         tables[f"heads_{name}"] = heads
-    facts["beside"] = _beside(options.encoder, facts["arrangements"]["pairs"]["layers"])
+    facts["beside"] = beside(options.encoder, facts["arrangements"]["pairs"]["layers"])
     return Measured(facts, tables, _views(options, materials, models))
-
-
-def _beside(name: str, layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Layers of the paper, each before the layer of ours that lies at the same depth, where there is one.
-
-    Uniform attention gives `[CLS]` 1/128 there, and the two `[SEP]` 1/64.
-    """
-    pieces, count = REFERENCE["pieces"], len(REFERENCE["layers"])
-    rows = []
-    for layer in REFERENCE["layers"]:
-        depth = (layer["layer"] + 1) / count
-        lifts = {"cls_lift": layer["cls"] * pieces, "sep_lift": layer["sep"] * pieces / 2}
-        entropy = {"entropy_lift": layer["entropy"] / REFERENCE["uniform_entropy"]}
-        rows.append({"model": "bert-base", "depth": depth} | layer | lifts | entropy)
-        for own in layers:
-            if (own["layer"] + 1) * count == (layer["layer"] + 1) * len(layers):
-                rows.append({"model": name, "depth": depth} | {key: own[key] for key in rows[-1] if key in own})
-    return rows
 
 
 def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:
@@ -181,31 +146,6 @@ def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:
             f"lessons.attention.tuned: {options.tuned} differs from {options.encoder} in layers, heads or pieces; "
             "name one that was tuned from it"
         )
-
-
-def _by_layer(heads: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over the heads of each layer, and what tuning changed."""
-    rows = []
-    for layer in sorted({head["layer"] for head in heads}):
-        chosen = [n for n, head in enumerate(heads) if head["layer"] == layer]
-        row: dict[str, Any] = {"layer": layer}
-        for name in (*TARGETS, "entropy"):
-            row[name] = float(np.mean([heads[n][name] for n in chosen]))
-            row[f"{name}_lift"] = float(np.mean([heads[n][f"{name}_lift"] for n in chosen]))
-            row[f"{name}_change"] = float(np.mean([tuned[n][name] - heads[n][name] for n in chosen]))
-        row["divergence_from_tuned"] = float(np.mean([heads[n]["divergence_from_tuned"] for n in chosen]))
-        rows.append(row)
-    return rows
-
-
-def _strongest(heads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The head with the highest lift for each target."""
-    rows = []
-    for target in TARGETS:
-        best = max(heads, key=lambda head: head[f"{target}_lift"])
-        found = {"target": target, "layer": best["layer"], "head": best["head"]}
-        rows.append(found | {"share": best[target], "lift": best[f"{target}_lift"]})
-    return rows
 
 
 def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]) -> dict[str, str]:
@@ -250,15 +190,37 @@ def _shown(
 def _mask(options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]) -> list[dict[str, Any]]:
     """What goes to `[MASK]` of the encoder's sentence, by layer; nothing where it has none."""
     model, tokenizer = models["encoder"]
-    inputs, tokens = _shown(options, materials, models)["encoder"]
+    inputs, _ = _shown(options, materials, models)["encoder"]
     places = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero().flatten().tolist()
     if not places:
         return []
-    shares = attentions(model, inputs)[..., places].sum(-1).mean(dim=(1, 2)).tolist()
-    return [
-        {"layer": layer, "share": share, "lift": share * len(tokens) / len(places)}
-        for layer, share in enumerate(shares)
-    ]
+    return to_places(model, inputs, places)
+
+
+def _heads(config: Any) -> dict[str, int]:
+    layers, heads = config.num_hidden_layers, config.num_attention_heads
+    return {"hidden_size": config.hidden_size, "layers": layers, "heads": heads, "all": layers * heads}
+
+
+def _inside(
+    options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """One head of the layer that is shown first, of encoder and decoder: which it is, and a row a number of it."""
+    found, rows = {}, []
+    for role, (inputs, tokens) in _shown(options, materials, models).items():
+        model = models[role][0]
+        layer = min(options.layer, model.config.num_hidden_layers - 1)
+        head = min((options.heads or [0])[0], model.config.num_attention_heads - 1)
+        parts = inside(model, inputs, layer, head)
+        found[role] = {"layer": layer, "head": head, "tokens": tokens}
+        found[role] |= {"count": len(tokens), "width": parts["query"].shape[1]}
+        rows += [
+            {"model": role, "part": part, "row": row, "column": column, "value": value}
+            for part, of in parts.items()
+            for row, values in enumerate(of.double().tolist())
+            for column, value in enumerate(values)
+        ]
+    return found, rows
 
 
 def named(facts: dict[str, Any]) -> dict[str, str]:
@@ -270,13 +232,55 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     """The page of the lesson."""
     drawn: dict[str, bytes] = {}
     arrangements = [(name, facts["arrangements"][name]) for name in KINDS_OF_BLOCKS]
-    body = _views_and_mask(facts)
+    drawn |= _matrices(facts, tables["inside"])
+    body = _one_head(facts, drawn) + _views_and_mask(facts)
     for name, of in arrangements:
         drawn |= _drawn(name, of, tables[f"heads_{name}"])
         body += _by_target(facts, name, of, drawn) + _tuning(facts, name, of)
     drawn |= _by_depth(facts, arrangements)
     body += _paper(facts, drawn) + _first_token(facts, arrangements)
     return page.Page(body=body, vary=VARY, pictures=drawn)
+
+
+def _matrices(facts: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, bytes]:
+    """The weights of one head of each model, and what those of the encoder come from."""
+    of: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for row in rows:  # in order
+        of.setdefault((row["model"], row["part"]), {}).setdefault(row["row"], []).append(row["value"])
+    drawn = {}
+    for role, one in facts["inside"].items():
+        title = f"{facts['models'][role]}, layer {one['layer']}, head {one['head']}"
+        drawn[f"matrix_{role}"] = pictures.matrix(title, _matrix(of[role, "weights"]), one["tokens"])
+    parts = {name: _matrix(of["encoder", name]) for name in ("query", "key", "value")}
+    drawn["inside"] = pictures.heatmaps(parts, "width of the head", "token", ticks=False)
+    return drawn
+
+
+def _matrix(rows: dict[int, list[float]]) -> np.ndarray:
+    return np.array(list(rows.values()))
+
+
+def _one_head(facts: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
+    """Both ways or one way; and queries, keys and values with their shapes."""
+    of, config = facts["inside"]["encoder"], facts["heads"]
+    tokens, width = of["count"], of["width"]
+    return [
+        page.heading("One head, one sentence"),
+        page.picture(
+            drawn["matrix_encoder"],
+            "A row says from whom its token takes; it sums to 1. The encoder looks both ways.",
+        ),
+        page.picture(drawn["matrix_decoder"], "The decoder's is a triangle: what comes after a token is masked."),
+        page.picture(drawn["inside"], "Query, key and value of the encoder's head, a row a token."),
+        page.text(
+            f"Each of the three is {page.shape([tokens, width])}: {tokens} tokens, and {width} numbers a head, as "
+            f"{config['hidden_size']} are shared among {config['heads']} heads. Queries times keys, over the root of "
+            f"{width}, through softmax, give the {page.shape([tokens, tokens])} weights; those times the values what "
+            f"the head says. {config['layers']} layers of {config['heads']} heads make {config['all']} here; "
+            f"bert-base has {facts['reference']['heads']}, as it has "
+            f"{facts['reference']['count']} layers."
+        ),
+    ]
 
 
 def _views_and_mask(facts: dict[str, Any]) -> list[str]:

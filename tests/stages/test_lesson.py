@@ -10,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
+from scipy.special import softmax
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
@@ -47,6 +49,7 @@ FILES = {
         *(f"{view}_view_{role}.html" for view in ("head", "model") for role in ("encoder", "decoder")),
         *(f"{name}_{of}.svg" for name in ("shares", "entropy", "clusters") for of in ("utterances", "pairs")),
         *("depth_sep.svg", "depth_cls.svg", "depth_entropy.svg", "heads_utterances.csv", "heads_pairs.csv"),
+        *("matrix_encoder.svg", "matrix_decoder.svg", "inside.svg", "inside.csv"),
     },
     "masking": {"found.svg", "filled.csv"},
     "next_sentence": {"accuracy.svg", "test.csv", "model"},
@@ -248,6 +251,24 @@ def test_what_the_lessons_find(learned):
     assert silhouettes["base"] != silhouettes["tuned"]
     found = facts("attention")
     assert [row["layer"] for row in found["mask"]] == [0, 1]
+    numbers = tables_of("attention")["inside"]
+    for role in ("encoder", "decoder"):
+        weights = [row for row in numbers if (row["model"], row["part"]) == (role, "weights")]
+        count = found["inside"][role]["count"]
+        assert len(weights) == count**2
+        ahead = [row["value"] for row in weights if row["column"] > row["row"]]
+        assert (max(ahead) == 0) == (role == "decoder")
+        # by hand from query and key
+        parts = {
+            part: np.array([row["value"] for row in numbers if (row["model"], row["part"]) == (role, part)])
+            for part in ("query", "key")
+        }
+        query, key = (part.reshape(count, -1) for part in parts.values())
+        scores = query @ key.T / query.shape[1] ** 0.5
+        if role == "decoder":
+            scores[np.triu_indices(count, 1)] = -np.inf
+        by_hand = softmax(scores, axis=-1).ravel()
+        assert [row["value"] for row in weights] == pytest.approx(by_hand.tolist(), abs=1e-4)
     for of in found["arrangements"].values():
         assert of["decoder"]["largest_ahead"] == 0
     assert found["arrangements"]["pairs"]["pieces"] > 2 * found["arrangements"]["utterances"]["pieces"]

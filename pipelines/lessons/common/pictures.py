@@ -63,6 +63,18 @@ def heatmaps(matrices: dict[str, np.ndarray], x: str, y: str, ticks: bool = True
     return _svg(figure)
 
 
+def matrix(title: str, values: np.ndarray, names: list[str]) -> bytes:
+    """A square matrix whose rows and columns have names."""
+    figure, axes = _figure(min(7.0, 1.6 + 0.28 * len(names)))
+    image = axes.imshow(values, vmin=0, cmap="viridis", interpolation="none")
+    axes.set_title(title, fontsize=10)
+    names = [name.replace("$", r"\$") for name in names]  # no formulas
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    return _svg(figure)
+
+
 def maps(panels: dict[str, list[tuple[float, float, str]]]) -> bytes:
     """Points (x, y, group) in panels side by side; in each a colour a group, named below it."""
     figure, grid = _figure(5.0, len(panels), panels)
