@@ -19,6 +19,52 @@ PARTS = {  # part -> what the names of its modules hold, first match
 }
 
 
+# the largest of each; millions of weights, None where it was never said
+FAMILY = [
+    {"model": "GPT", "year": 2018, "weights": 117, "layers": 12, "open": "weights", "source": "Radford et al. 2018"},
+    {
+        "model": "BERT-large",
+        "year": 2018,
+        "weights": 340,
+        "layers": 24,
+        "open": "weights, code",
+        "source": "Devlin et al.",
+    },
+    {
+        "model": "GPT-2",
+        "year": 2019,
+        "weights": 1_542,
+        "layers": 48,
+        "open": "weights, code",
+        "source": "Radford et al. 2019",
+    },
+    {
+        "model": "GPT-3",
+        "year": 2020,
+        "weights": 175_000,
+        "layers": 96,
+        "open": "no",
+        "source": "Brown et al., arXiv:2005.14165",
+    },
+    {
+        "model": "GPT-4",
+        "year": 2023,
+        "weights": None,
+        "layers": None,
+        "open": "no",
+        "source": "OpenAI, arXiv:2303.08774",
+    },
+    {
+        "model": "gpt-oss-120b",
+        "year": 2025,
+        "weights": 116_800,
+        "layers": 36,
+        "open": "weights, code",
+        "source": "OpenAI, arXiv:2508.10925",
+    },
+]
+
+
 class Options(LessonOptions):
     """An encoder and a decoder, and the sentence that they are counted on."""
 
@@ -44,6 +90,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         | {"same": value == properties["decoder"][key]}
         for key, value in properties["encoder"].items()
     ]
+    facts["family"] = FAMILY
     tables = {role: facts[role]["modules"] for role in ("encoder", "decoder")}
     return Measured(facts, tables | {"properties": facts["properties"]})
 
@@ -184,6 +231,13 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 f"{one['multiply_adds_by_pytorch']:,}."
             ),
         ]
+    family = [row | {"year": str(row["year"])} for row in facts["family"]]
+    columns = {"model": "largest model", "year": "year", "weights": "weights (M)", "layers": "layers", "open": "open"}
+    body += [
+        page.heading("The family since 2018"),
+        page.text("What grew is mostly size. Where a figure is empty, it was never published."),
+        page.table(family, columns | {"source": "source"}),
+    ]
     return page.Page(
         body=body,
         vary="""

@@ -94,12 +94,55 @@ def measure(options: Options, materials: Materials) -> Measured:
             found = fill(sentence.replace(MASK, tokenizer.mask_token))
             pieces = [{"piece": one["token_str"].strip(), "probability": one["score"]} for one in found]
             facts["filled"].append({"sentence": sentence, "when": when, "pieces": pieces})
+    features = masked_lm.encode(test, tokenizer, model, Masking(**chosen))
+    facts["head_alone"] = _head_alone(options, materials, features, scored)
+    train = [row["text"] for row in materials.rows("train")]
+    facts["context_free"] = context_free(tokenizer, train, features, scored)
     rows = [
         {"sentence": row["sentence"], "when": row["when"], **piece}
         for row in facts["filled"]
         for piece in row["pieces"]
     ]
     return Measured(facts, {"filled": rows})
+
+
+def _head_alone(
+    options: Options, materials: Materials, features: list[dict[str, Any]], scored: list[str]
+) -> dict[str, Any] | None:
+    """The layer for masked words that was trained, on the encoder as it came; None where the two do not fit."""
+    model, tokenizer = materials.load("adapted", options.adapted, masked_lm.TASK.auto_class, "bert")
+    base, _ = materials.load("encoder", options.encoder, masked_lm.TASK.auto_class, "bert")
+    weights = base.base_model.state_dict()
+    if {name: of.shape for name, of in weights.items()} != {
+        name: of.shape for name, of in model.base_model.state_dict().items()
+    }:
+        return None
+    words = model.get_output_embeddings().weight.detach().clone()
+    model.base_model.load_state_dict(weights)
+    model.get_output_embeddings().weight = torch.nn.Parameter(words)  # tied to the embeddings no more
+    return {"masked_accuracy": masked_accuracy(model, tokenizer, features)} | pseudo_perplexity(
+        model, tokenizer, scored
+    )
+
+
+def context_free(tokenizer: Any, train: list[str], features: list[dict[str, Any]], scored: list[str]) -> dict[str, Any]:
+    """What is found without looking at the sentence: the token that is most frequent in `train`, whatever is masked.
+
+    Its perplexity is that of the frequencies in `train`, with one added to each token (Laplace).
+    """
+    special = set(tokenizer.all_special_ids)
+    counts = Counter(n for ids in tokenizer(train)["input_ids"] for n in ids if n not in special)
+    ((most, _),) = counts.most_common(1)
+    labels = [label for feature in features for label in feature["labels"] if label != NO_LABEL]
+    total = sum(counts.values()) + len(tokenizer)
+    surprise = [
+        -math.log((counts[n] + 1) / total) for ids in tokenizer(scored)["input_ids"] for n in ids if n not in special
+    ]
+    return {
+        "token": tokenizer.convert_ids_to_tokens(most),
+        "masked_accuracy": {"all": sum(label == most for label in labels) / len(labels)},
+        "pseudo_perplexity": math.exp(sum(surprise) / len(surprise)),
+    }
 
 
 def counted(rows: list[Utterance], tokenizer: Any, options: Options) -> dict[str, Any]:
@@ -180,8 +223,14 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     )
     new = [titles[when] for when, one in models if one["head_is_new"]]
     rows = [
-        {"when": titles[when], "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
-        for when, one in models
+        {"when": title, "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
+        for title, one in (
+            (f"always “{facts['context_free']['token']}”", facts["context_free"]),
+            (titles["before"], facts["models"]["before"]),
+            (f"{facts['names']['before']} under the trained layer", facts["head_alone"]),
+            (titles["after"], facts["models"]["after"]),
+        )
+        if one
     ]
     filled = [
         {
@@ -200,6 +249,11 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             {"when": "", "accuracy": "tokens found", "pseudo_perplexity": "pseudo-perplexity per token"},
         ),
         page.text(_pseudo_perplexity(facts, new)),
+        page.text(
+            "The first row needs no sentence: it always says the most frequent token, and its perplexity is that of "
+            "the frequencies. The row with the trained layer on the encoder as it came says how much of the gain is "
+            "that layer's alone; the rest came from training both together."
+        ),
         page.text(
             "Whether intents and slots gain by it is an experiment, the second command below; its last figures stand "
             "in metrics/README.md, under “What masked words bring”."
@@ -242,7 +296,7 @@ def _pseudo_perplexity(facts: dict[str, Any], new: list[str]) -> str:
         + (
             f" A model whose layer for masked words is new guesses: {', '.join(new)}; its word embeddings are "
             "learned, the layer before them is random. To give each token the same chance would make "
-            f"{facts['models']['before']['vocabulary']:,}, so much of the gain is that layer's."
+            f"{facts['models']['before']['vocabulary']:,}."
             if new
             else ""
         )

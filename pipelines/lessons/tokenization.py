@@ -4,6 +4,7 @@ import io
 from random import Random
 from typing import Any
 
+import numpy as np
 import sentencepiece
 from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -11,9 +12,10 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from pipelines.core.blocks import Seed, Share
 from pipelines.lessons.common import page, pictures
-from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, Sentences
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentences
 from pipelines.models import loading
 from pipelines.tasks.masked_lm import task as masked_lm
+from pipelines.tasks.next_sentence import pairs
 
 VARY = """
 dvc exp run -S lessons.tokenization.vocab_size=1000 lesson@tokenization
@@ -23,6 +25,9 @@ dvc exp run \\
 """
 
 UNKNOWN = "[UNK]"
+LANGUAGES = ("english", "spanish")
+HELD_OUT = 300  # sentences of each
+RESAMPLES = 1000
 PRIVATE = 0xF0000  # first sign of Unicode's private plane 15
 PROBES = {
     "case": "Play Madonna",
@@ -40,7 +45,8 @@ class Options(LessonOptions):
     vocab_size: int = Field(gt=300, le=100_000)
     english: Sentences
     spanish: Sentences
-    masked_sentence: Sentence
+    crossed_vocab_size: int = Field(gt=200, le=100_000)
+    masked_sentences: Sentences
     mask_rate: Share
     seed: Seed
 
@@ -79,7 +85,8 @@ def measure(options: Options, materials: Materials) -> Measured:
         "probes": kept,
         "learned_on_texts": len(learned_on),
         "vocab_size": options.vocab_size,
-        "masked": _masked(options, cutters[options.models[0]]) if options.models else {},
+        "crossed": crossed(options.crossed_vocab_size, options.seed),
+        "masked": _masked(options, cutters[options.models[0]]),
     }
     return Measured(facts, {"tokenizers": rows, "pieces": pieces, "probes": kept})
 
@@ -89,9 +96,10 @@ def _of_model(name: str, materials: Materials) -> Tokenizer:
 
 
 def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
-    """Three tokenizers with `size` tokens each, learned on the same texts.
+    """Tokenizers with `size` tokens each, learned on the same texts.
 
-    - WordPiece as BERT's, uncased (Schuster & Nakajima 2012; tokens merged by count, as the tokenizers library does)
+    - WordPiece as BERT's, uncased and cased (Schuster & Nakajima 2012; tokens merged by count, as the tokenizers
+      library does)
     - byte-level BPE as GPT-2's (Radford et al. 2019)
     - BPE by SentencePiece (Kudo & Richardson 2018), cased, its tokens then used by WordPiece's rule of the longest
       match: this is how the vocabulary of BETO (Cañete et al. 2020) was made
@@ -104,11 +112,23 @@ def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
         texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
     )
 
-    uncased = normalizers.BertNormalizer()
-    cased = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    uncased, cased = normalizers.BertNormalizer(), _cased()
+    return {
+        "WordPiece, learned": _longest_match(_merged(_words(texts, uncased), size - 1), uncased),
+        "WordPiece, learned, cased": _longest_match(_merged(_words(texts, cased), size - 1), cased),
+        "byte-level BPE, learned": byte_level,
+        "as BETO's, learned": _as_beto(texts, size),
+    }
+
+
+def _cased() -> Any:
+    return normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+
+
+def _as_beto(texts: list[str], size: int) -> Tokenizer:
     made = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(words) for words in _words(texts, cased)]),
+        sentence_iterator=iter([" ".join(words) for words in _words(texts, _cased())]),
         model_writer=made,
         model_type="bpe",
         vocab_size=size,
@@ -123,11 +143,7 @@ def learn(texts: list[str], size: int) -> dict[str, Tokenizer]:
     pieces = [found.id_to_piece(number) for number in range(1, found.get_piece_size())]
     # "▁play" begins a word, "ing" goes on
     as_word_piece = [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
-    return {
-        "WordPiece, learned": _longest_match(_merged(_words(texts, uncased), size - 1), uncased),
-        "byte-level BPE, learned": byte_level,
-        "as BETO's, learned": _longest_match(list(filter(None, as_word_piece)), cased),
-    }
+    return _longest_match(list(filter(None, as_word_piece)), _cased())
 
 
 def _words(texts: list[str], normalizer: Any) -> list[list[str]]:
@@ -199,15 +215,47 @@ def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
     }
 
 
+def crossed(size: int, seed: int) -> dict[str, Any]:
+    """BETO's way learned on English and on Spanish, each measured on both, on sentences that it has not seen.
+
+    The sentences are those of chatterbot-corpus, as many of each language; `HELD_OUT` of each are measured. The 95 %
+    interval of tokens per word is over sentences drawn anew (Efron 1979).
+    """
+    texts = {}
+    for language in LANGUAGES:
+        said = sorted({" ".join(text.split()) for one in pairs.conversations(language) for text in one} - {""})
+        Random(f"{seed}/{language}").shuffle(said)
+        texts[language] = said
+    learned_on = min(len(said) for said in texts.values()) - HELD_OUT
+    rows = []
+    for language, said in texts.items():
+        cutter = _as_beto(said[HELD_OUT : HELD_OUT + learned_on], size)
+        for other, those in texts.items():
+            low, high = _interval(cutter, those[:HELD_OUT], seed)
+            row = {"learned": language, "measured": other, "low": low, "high": high}
+            rows.append(row | {"fertility": counts(cutter, those[:HELD_OUT])["fertility"]})
+    return {"learned_on": learned_on, "held_out": HELD_OUT, "vocab_size": size, "rows": rows}
+
+
+def _interval(tokenizer: Tokenizer, texts: list[str], seed: int) -> tuple[float, float]:
+    sizes = np.array([(len(tokenizer.encode(text, add_special_tokens=False)), len(text.split())) for text in texts])
+    picks = np.random.default_rng(seed).integers(len(texts), size=(RESAMPLES, len(texts)))
+    tokens, words = sizes[picks].sum(axis=1).T
+    low, high = np.percentile(tokens / words, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def _masked(options: Options, tokenizer: Tokenizer) -> dict[str, Any]:
-    """One sentence, masked by whole words and by single tokens, at the same rate."""
-    encoded = tokenizer.encode(options.masked_sentence, add_special_tokens=False)
-    ways = {"whole words": encoded.word_ids, "single pieces": list(range(len(encoded.tokens)))}
-    rows = [{"masking": "none", "pieces": encoded.tokens}]
-    for way, units in ways.items():
-        chosen = masked_lm.choose(units, options.mask_rate, [1.0, 0.0], Random(options.seed))
-        shown = ["[MASK]" if unit in chosen else piece for unit, piece in zip(units, encoded.tokens, strict=True)]
-        rows.append({"masking": way, "pieces": shown})
+    """Sentences, masked by whole words and by single tokens, at the same rate."""
+    rows = []
+    for sentence in options.masked_sentences:
+        encoded = tokenizer.encode(sentence, add_special_tokens=False)
+        ways = {"whole words": encoded.word_ids, "single pieces": list(range(len(encoded.tokens)))}
+        rows.append({"masking": "none", "pieces": encoded.tokens})
+        for way, units in ways.items():
+            chosen = masked_lm.choose(units, options.mask_rate, [1.0, 0.0], Random(options.seed))
+            shown = ["[MASK]" if unit in chosen else piece for unit, piece in zip(units, encoded.tokens, strict=True)]
+            rows.append({"masking": way, "pieces": shown})
     return {"rate": options.mask_rate, "rows": rows}
 
 
@@ -234,7 +282,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             | {f"{of}_unknown": f"unknown, {title}" for of, title in languages.items()},
         ),
         page.text(
-            f"The three `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
+            f"The `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
             f"for {facts['vocab_size']:,} tokens, so they compare; the others come with their models. What was "
             "learned on English cuts Spanish into more tokens, and a letter that a vocabulary lacks makes a "
             "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
@@ -244,6 +292,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "rewritten for WordPiece's rule of the longest match; `as BETO's` is made that way here. With a network, "
             "bring `dccuchile/bert-base-spanish-wwm-cased` to see the real one (below)."
         ),
+        *_two_languages(facts["crossed"]),
         *_side_by_side(facts),
     ]
     return page.Page(
@@ -251,6 +300,23 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         vary=VARY,
         pictures={"fertility": chart},
     )
+
+
+def _two_languages(crossed: dict[str, Any]) -> list[str]:
+    """What it is worth to learn a vocabulary on the language that it is for."""
+    rows = [
+        row | {"fertility": f"{row['fertility']:.2f} ({row['low']:.2f} to {row['high']:.2f})"}
+        for row in crossed["rows"]
+    ]
+    return [
+        page.heading("Why Spanish has a BERT of its own"),
+        page.text(
+            f"BETO's way, cased, learned on {crossed['learned_on']} conversational sentences of either language with "
+            f"room for {crossed['vocab_size']:,} tokens, and measured on {crossed['held_out']} others of each. In "
+            "brackets the 95 % interval. A vocabulary is short of tokens on the language that it has not read."
+        ),
+        page.table(rows, {"learned": "learned on", "measured": "measured on", "fertility": "tokens per word"}),
+    ]
 
 
 def _side_by_side(facts: dict[str, Any]) -> list[str]:

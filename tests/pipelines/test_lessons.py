@@ -39,11 +39,12 @@ TEXTS = [
 def test_learned_tokenizers_have_the_same_room_and_lose_what_they_say():
     cutters = tokenization.learn(TEXTS, 600)
     assert all(570 <= cutter.get_vocab_size() <= 600 for cutter in cutters.values())
-    word_piece, byte_level, beto = cutters.values()
+    word_piece, cased, byte_level, beto = cutters.values()
     for text in ("Málaga  mañana 🌧️", "</script>", "zażółć"):
         assert tokenization.round_trip(byte_level, text) == text
     assert "[UNK]" in tokenization.cut(word_piece, "play 🎵")
     assert tokenization.round_trip(word_piece, "Play") == "play"
+    assert tokenization.cut(cased, "Play") != tokenization.cut(cased, "play")
     assert "##" in "".join(tokenization.cut(beto, "unpretentious"))
     assert tokenization.cut(beto, "Play") != tokenization.cut(beto, "play")  # cased
     assert tokenization.cut(beto, "play, please")[1:2] == [","]
@@ -71,7 +72,7 @@ def test_each_process_learns_the_same_tokenizers():
 
 
 def test_word_piece_begins_and_goes_on_as_its_trainer_would_have_it():
-    (word_piece, _, _) = tokenization.learn(TEXTS, 4000).values()
+    (word_piece, *_) = tokenization.learn(TEXTS, 4000).values()
     trained = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     trained.normalizer, trained.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
     options = {"vocab_size": 4000, "special_tokens": ["[UNK]"], "show_progress": False}
@@ -284,3 +285,14 @@ def test_the_bytes_of_a_step(tiny_encoder):
         assert found["optimizer"] == 2 * found["gradients"]
         sizes.append(found["activations"])
     assert sizes[0] < sizes[1]
+
+
+def test_what_is_found_without_context(tiny_encoder):
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    (play,) = tokenizer("play", add_special_tokens=False)["input_ids"]
+    features = [{"labels": [NO_LABEL, play, play, play + 1]}]
+    found = masking.context_free(tokenizer, ["play play", "play book"], features, ["play"])
+    assert found["token"] == "play"
+    assert found["masked_accuracy"]["all"] == pytest.approx(2 / 3)
+    # three of four tokens, and one more for each that there is
+    assert found["pseudo_perplexity"] == pytest.approx((4 + len(tokenizer)) / 4)

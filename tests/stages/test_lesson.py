@@ -39,7 +39,7 @@ from tests.browser import opened, serious
 from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, read_details, run_stage
 
 MARKUP = "</script><script>alert(1)</script>"
-FIXED = {"2019", "2020", "0", "1"}  # numbers in prose that are not measured
+FIXED = {"2019", "2020", "0", "1", "95"}  # numbers in prose that are not measured
 USED = {"intent-full", "slots-full", "qa-full"}
 FILES = {
     "tokenization": {"fertility.svg", "tokenizers.csv", "pieces.csv", "probes.csv"},
@@ -275,7 +275,14 @@ def test_what_the_lessons_find(learned):
     assert facts("transfer")["left_out"] == ["many"]
     assert {point["arm"] for point in facts("transfer")["points"]} == {"random", "frozen", "full"}
     assert facts("masking")["models"]["before"]["head_is_new"] is True
+    assert 0 < facts("masking")["context_free"]["masked_accuracy"]["all"] < 0.3
+    alone, after = (facts("masking")[name] for name in ("head_alone", "models"))
+    assert alone["pseudo_perplexity"] != after["after"]["pseudo_perplexity"]
     assert facts("masking")["models"]["after"]["head_is_new"] is False
+    own = {(row["learned"], row["measured"]): row for row in facts("tokenization")["crossed"]["rows"]}
+    for language, other in (("english", "spanish"), ("spanish", "english")):
+        assert own[language, language]["high"] < own[other, language]["low"]
+        assert own[language, language]["low"] < own[language, language]["fertility"] < own[language, language]["high"]
     whole = [step for step in facts("monitor")["steps"] if step["mode"] == "full"]
     assert all(step["weights"] == step["gradients"] == step["optimizer"] / 2 for step in whole)
     assert whole[0]["activations"] < whole[-1]["activations"]
