@@ -21,19 +21,26 @@ PARTS = {  # part -> what the names of its modules hold, first match
 
 # the largest of each; millions of weights, None where it was never said
 FAMILY = [
-    {"model": "GPT", "year": 2018, "weights": 117, "layers": 12, "open": "weights", "source": "Radford et al. 2018"},
+    {
+        "model": "GPT",
+        "year": 2018,
+        "weights": 117,
+        "layers": 12,
+        "open": "weights, code",
+        "source": "Radford et al. 2018",
+    },
     {
         "model": "BERT-large",
         "year": 2018,
         "weights": 340,
         "layers": 24,
         "open": "weights, code",
-        "source": "Devlin et al.",
+        "source": "Devlin et al. 2019",
     },
     {
         "model": "GPT-2",
         "year": 2019,
-        "weights": 1_542,
+        "weights": 1_558,
         "layers": 48,
         "open": "weights, code",
         "source": "Radford et al. 2019",
@@ -125,7 +132,7 @@ def account(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
     config = model.config
     between = 2 * config.num_hidden_layers * pieces**2 * config.hidden_size
     rows = list(modules.values())
-    scores = {"module": "(between pieces)", "kind": "softmax(QK')V", "part": "attention", "shapes": []}
+    scores = {"module": "(between tokens)", "kind": "softmax(QK')V", "part": "attention", "shapes": []}
     rows.append(scores | {"times": config.num_hidden_layers, "weights": 0, "multiply_adds": between})
     for row in rows:
         row["multiply_adds_a_piece"] = round(row["multiply_adds"] / pieces)
@@ -168,8 +175,8 @@ def described(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
         "heads a layer": config.num_attention_heads,
         "width of a head": config.hidden_size // config.num_attention_heads,
         "feed-forward width over width": inner / config.hidden_size,
-        "longest input, pieces": config.max_position_embeddings,
-        "pieces known": config.vocab_size,
+        "longest input, tokens": config.max_position_embeddings,
+        "tokens known": config.vocab_size,
         "added up at the input": sorted(tables - {"LayerNorm"}),
         "what is attended to": "both sides" if ahead > 0 else "what came before",
         "calls in a layer": order,
@@ -210,7 +217,12 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.heading("What they share, and where they part"),
         page.table(
             facts["properties"],
-            {"property": "", "encoder": facts["encoder"]["name"], "decoder": facts["decoder"]["name"], "same": "same"},
+            {
+                "property": "property",
+                "encoder": facts["encoder"]["name"],
+                "decoder": facts["decoder"]["name"],
+                "same": "same",
+            },
         ),
         page.picture(drawn["weights"], "Where the weights are."),
         page.picture(drawn["multiply_adds"], f"Where the work is, for “{facts['sentence']}”."),
@@ -235,7 +247,10 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     columns = {"model": "largest model", "year": "year", "weights": "weights (M)", "layers": "layers", "open": "open"}
     body += [
         page.heading("The family since 2018"),
-        page.text("What grew is mostly size. Where a figure is empty, it was never published."),
+        page.text(
+            "Until 2020 size was what grew. gpt-oss-120b is a mixture of experts, of which a part works on each token. "
+            "Where a figure is empty, it was never published."
+        ),
         page.table(family, columns | {"source": "source"}),
     ]
     return page.Page(

@@ -276,9 +276,8 @@ def _one_head(facts: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
             f"Each of the three is {page.shape([tokens, width])}: {tokens} tokens, and {width} numbers a head, as "
             f"{config['hidden_size']} are shared among {config['heads']} heads. Queries times keys, over the root of "
             f"{width}, through softmax, give the {page.shape([tokens, tokens])} weights; those times the values what "
-            f"the head says. {config['layers']} layers of {config['heads']} heads make {config['all']} here; "
-            f"bert-base has {facts['reference']['heads']}, as it has "
-            f"{facts['reference']['count']} layers."
+            f"the head says. {config['layers']} layers of {config['heads']} heads make {config['all']} here, where "
+            f"bert-base has {facts['reference']['count']} layers and {facts['reference']['heads']} heads."
         ),
     ]
 

@@ -62,7 +62,8 @@ def measure(options: Options, materials: Materials) -> Measured:
     points, silhouettes = [], {}
     for name, (one, pieces) in {"base": (model, tokenizer), "tuned": tuned}.items():
         vectors = sentence_vectors(one, pieces, texts)[-1]
-        silhouettes[name] = float(silhouette_score(vectors, intents, metric="cosine"))
+        parted = 1 < len(set(intents)) < len(intents)
+        silhouettes[name] = float(silhouette_score(vectors, intents, metric="cosine")) if parted else None
         flat = _flat(vectors, options.seed)
         points += [
             {"encoder": name, "id": row["id"], "intent": row["intent"], "x": float(x), "y": float(y)}
@@ -196,8 +197,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     likeness = np.array([[value for key, value in row.items() if key != "position"] for row in tables["positions"]])
     seen = pictures.heatmaps({"": likeness}, "position", "position", ticks=False, unit="cosine similarity")
     names = {
-        "base": f"{facts['encoder']}: silhouette {facts['silhouette']['base']:.3f}",
-        "tuned": f"{facts['tuned']}: silhouette {facts['silhouette']['tuned']:.3f}",
+        name: facts[key] + ("" if of is None else f": silhouette {of:.3f}")
+        for (name, of), key in zip(facts["silhouette"].items(), ("encoder", "tuned"), strict=True)
     }
     drawn = pictures.maps(
         {

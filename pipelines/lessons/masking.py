@@ -225,7 +225,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     rows = [
         {"when": title, "accuracy": one["masked_accuracy"]["all"], "pseudo_perplexity": one["pseudo_perplexity"]}
         for title, one in (
-            (f"always “{facts['context_free']['token']}”", facts["context_free"]),
+            ("no context: how frequent a token is", facts["context_free"]),
             (titles["before"], facts["models"]["before"]),
             (f"{facts['names']['before']} under the trained layer", facts["head_alone"]),
             (titles["after"], facts["models"]["after"]),
@@ -246,13 +246,13 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.picture(drawn, f"Share of the chosen tokens found, on {facts['utterances']} test utterances."),
         page.table(
             rows,
-            {"when": "", "accuracy": "tokens found", "pseudo_perplexity": "pseudo-perplexity per token"},
+            {"when": "model", "accuracy": "tokens found", "pseudo_perplexity": "pseudo-perplexity per token"},
         ),
         page.text(_pseudo_perplexity(facts, new)),
         page.text(
-            "The first row needs no sentence: it always says the most frequent token, and its perplexity is that of "
-            "the frequencies. The row with the trained layer on the encoder as it came says how much of the gain is "
-            "that layer's alone; the rest came from training both together."
+            "The first row does not look at the sentence: it says the token that is most frequent in train, and its "
+            "perplexity is that of the frequencies. Where the layer that was trained stands on the encoder as it came, "
+            "at least so much of the gain is the layer's own; at least, as it was trained for the other encoder."
         ),
         page.text(
             "Whether intents and slots gain by it is an experiment, the second command below; its last figures stand "

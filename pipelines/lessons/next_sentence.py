@@ -175,7 +175,8 @@ def named(facts: dict[str, Any]) -> dict[str, str]:
 
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
-    titles = {"bert": f"{facts['encoder']}, trained", "cosine": "cosine, untrained", "overlap": "word overlap"}
+    how = "with its own head" if facts["pretrained_head"] else "fine-tuned"
+    titles = {"bert": f"{facts['encoder']}, {how}", "cosine": "cosine, as it comes", "overlap": "word overlap"}
     titles |= {"chance": "chance"}
     shown = [
         row | {name: f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})" for name in RIGHT}
@@ -186,7 +187,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         "share of pairs told rightly",
     )
     real, groups = facts["real_pairs"], facts["groups"]
-    how = (
+    told = (
         "The model brings its own head for next sentences, which is used as it is."
         if facts["pretrained_head"]
         else "The model brings no head for next sentences, so one was trained; "
@@ -197,14 +198,14 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.picture(drawn, "Accuracy by language, beside what needs no training."),
         page.table(shown, {"language": "language", "pairs": "pairs"} | titles),
         page.text(
-            f"{how} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
+            f"{told} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
             f"{real['test']:,} held out; each comes once with its reply, and once with one from another conversation, "
             f"so a coin has one half. The parts share no conversation ({groups['train']:,}, {groups['validation']:,} "
             f"and {groups['test']:,} groups; conversations with the same statement are one); "
             f"{facts['known_replies']:,} of the held-out replies are also said in train, to other statements. Word "
-            f"overlap takes a reply for the next one above {facts['cuts']['overlap']:.3f} of shared words, the cosine "
-            f"of the untrained encoder's mean vectors above {facts['cuts']['cosine']:.3f}: the best cuts on train. In "
-            "brackets the 95 % interval that so many pairs leave."
+            f"overlap takes a reply for the next one above {facts['cuts']['overlap']:.3f} of shared words, the "
+            f"cosine of mean vectors, of the encoder as it comes, above {facts['cuts']['cosine']:.3f}: the best cuts "
+            "on train. In brackets the 95 % interval that so many pairs leave."
         ),
         page.heading(f"Own pairs, from {OWN_PAIRS}"),
         page.table(

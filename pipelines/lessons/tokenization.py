@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from pipelines.core.blocks import Seed, Share
+from pipelines.core.errors import InputError
 from pipelines.lessons.common import page, pictures
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentences
 from pipelines.models import loading
@@ -127,8 +128,14 @@ def _cased() -> Any:
 
 def _as_beto(texts: list[str], size: int) -> Tokenizer:
     made = io.BytesIO()
+    words_of = _words(texts, _cased())
+    if (signs := len({sign for words in words_of for word in words for sign in word})) > size / 3:
+        raise InputError(
+            f"lessons.tokenization: the texts have {signs:,} different characters, so a vocabulary of {size:,} has no "
+            f"room for more; raise vocab_size or crossed_vocab_size above {3 * signs:,}"
+        )
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(words) for words in _words(texts, _cased())]),
+        sentence_iterator=iter([" ".join(words) for words in words_of]),
         model_writer=made,
         model_type="bpe",
         vocab_size=size,
@@ -141,9 +148,11 @@ def _as_beto(texts: list[str], size: int) -> Tokenizer:
     )
     found = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue())
     pieces = [found.id_to_piece(number) for number in range(1, found.get_piece_size())]
-    # "▁play" begins a word, "ing" goes on
-    as_word_piece = [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
-    return _longest_match(list(filter(None, as_word_piece)), _cased())
+    letters = sorted({sign for words in words_of for word in words for sign in word})
+    # each letter can begin a word or go on; "▁play" begins one, "ing" goes on
+    known = [form for letter in letters for form in (letter, f"##{letter}")]
+    known += [piece[1:] if piece.startswith("▁") else f"##{piece}" for piece in pieces]
+    return _longest_match(list(dict.fromkeys(filter(None, known)))[: size - 1], _cased())
 
 
 def _words(texts: list[str], normalizer: Any) -> list[list[str]]:
@@ -224,6 +233,7 @@ def crossed(size: int, seed: int) -> dict[str, Any]:
     texts = {}
     for language in LANGUAGES:
         said = sorted({" ".join(text.split()) for one in pairs.conversations(language) for text in one} - {""})
+        said = [text for text in said if not set(text) & set("`=(){}<>")]  # the English ones have program code too
         Random(f"{seed}/{language}").shuffle(said)
         texts[language] = said
     learned_on = min(len(said) for said in texts.values()) - HELD_OUT
@@ -233,7 +243,8 @@ def crossed(size: int, seed: int) -> dict[str, Any]:
         for other, those in texts.items():
             low, high = _interval(cutter, those[:HELD_OUT], seed)
             row = {"learned": language, "measured": other, "low": low, "high": high}
-            rows.append(row | {"fertility": counts(cutter, those[:HELD_OUT])["fertility"]})
+            measured = counts(cutter, those[:HELD_OUT])
+            rows.append(row | {name: measured[name] for name in ("fertility", "unknown")})
     return {"learned_on": learned_on, "held_out": HELD_OUT, "vocab_size": size, "rows": rows}
 
 
@@ -313,9 +324,13 @@ def _two_languages(crossed: dict[str, Any]) -> list[str]:
         page.text(
             f"BETO's way, cased, learned on {crossed['learned_on']} conversational sentences of either language with "
             f"room for {crossed['vocab_size']:,} tokens, and measured on {crossed['held_out']} others of each. In "
-            "brackets the 95 % interval. A vocabulary is short of tokens on the language that it has not read."
+            "brackets the 95 % interval. The language that a vocabulary has not read costs more tokens."
         ),
-        page.table(rows, {"learned": "learned on", "measured": "measured on", "fertility": "tokens per word"}),
+        page.table(
+            rows,
+            {"learned": "learned on", "measured": "measured on", "fertility": "tokens per word"}
+            | {"unknown": "unknown tokens"},
+        ),
     ]
 
 
@@ -328,7 +343,7 @@ def _side_by_side(facts: dict[str, Any]) -> list[str]:
         page.text(
             "Encoded, then decoded. An uncased BERT loses case and accents on purpose. The decoder of this project "
             "lowercases and keeps accents; GPT-2 as published keeps both. Byte-level BPE knows a word with the blank "
-            "before it, so it cuts the first word of a text into more tokens."
+            "before it, so the first word of a text may cost more tokens."
         ),
         page.table(
             facts["probes"],

@@ -79,7 +79,7 @@ def test_how_sure_and_how_right():
     found = calibration.measured(rows)
     assert (found["intent"]["expected_error"], found["intent"]["count"]) == (0, 1)
     assert (found["slots"]["expected_error"], found["slots"]["count"]) == (0, 2)  # each 0.5 sure, one in two right
-    assert calibration.measured([{"slots": [], "predicted_answers": []}]) == {}
+    assert calibration.measured([{"text": TEXT, "slots": [], "predicted_answers": []}]) == {}
 
 
 def test_params_that_were_changed_are_named():
@@ -90,6 +90,24 @@ def test_params_that_were_changed_are_named():
         {"param": "d", "default": "x", "now": None},
         {"param": "f", "default": None, "now": 0},
     ]
+
+
+def test_no_folder_of_a_machine_is_told():
+    (row,) = changed({"encoder": {"name": "/home/somebody/my-bert"}}, {"encoder": {"name": "google/bert"}})
+    assert row == {"param": "encoder.name", "default": "google/bert", "now": "…/my-bert"}
+
+
+def test_a_slot_counts_by_its_words():
+    # its edge lies inside a word: a tagger finds the whole word, and is right
+    meant = row(
+        [slot(6, 8, "genre"), slot(18, 29, "artist")], [slot(5, 9, "genre")], text="play some jazz by miles davis"
+    )
+    assert mistakes.of(meant) == [{"kind": "missed", "label": "artist"}, {"kind": "invented", "label": "genre"}]
+    meant = row(
+        [slot(5, 8, "genre"), slot(18, 29, "artist")], [slot(5, 9, "genre")], text="play some jazz by miles davis"
+    )
+    assert mistakes.of(meant) == [{"kind": "missed", "label": "artist"}]
+    assert calibration.measured([meant])["slots"]["bins"][0]["right"] == 1
 
 
 def test_pairs_are_counted():
@@ -106,7 +124,7 @@ def a_page(text, recognised=0.5):
     curve = [{"epoch": 1.0, "accuracy": 0.5, "f1": 0.5}]
     report = {"accuracy": 0.5, "f1": 0.25, "mode": "full", "trained_weights": 7, "best_epoch": 1}
     report |= {"validation": {"accuracy": 0.5, "f1": 0.125}, "per_slot": [{"label": text, "f1": 0.5, "support": 3}]}
-    said = row([slot(0, 2, text)], [slot(0, 3, text)], text=text, intent=text)
+    said = row([slot(0, 4, text)], [slot(0, 9, text)], text=text, intent=text)
     told = {"right": False, "intent": text, "predicted_intent": "B", "predicted_score": 0.5, "text": text, "slots": []}
     predictions = {"intent-full": [told], "slots-full": [said]}
     return Found(
@@ -201,8 +219,8 @@ def test_errors_are_chosen_and_marked(browser, made):
     assert items.locator("mark.told").count() == 0  # a run of intents looks for no slots
     tab.select_option("#choose-run", "slots-full")
     assert "too long (play some jazz)" in items.inner_text()
-    assert items.locator("mark.gold").inner_text().startswith("pl")
-    assert items.locator("mark.told").inner_text().startswith("pla")
+    assert items.locator("mark.gold").inner_text().startswith("play ")
+    assert items.locator("mark.told").inner_text().startswith("play some ")
     tab.select_option("#choose-kind", "wrong intent")
     assert items.count() == 0
     assert "0 utterances" in tab.inner_text("[role=status]")

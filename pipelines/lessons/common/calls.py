@@ -10,6 +10,13 @@ import nbformat
 
 from pipelines.lessons.common.words import Words
 
+GO_TO_THE_PROJECT = """\
+import os
+from pathlib import Path
+
+here = Path.cwd()  # the calls name what they load from the project's folder
+os.chdir(next(place for place in (here, *here.parents) if (place / "params.yaml").is_file()))"""
+
 
 def with_models(code: str, named: dict[str, str]) -> str:
     """`code` with other models of data/models in place of those that it names."""
@@ -37,7 +44,7 @@ def notebook(words: Words, code: str) -> str:
     told = [f"# {words.question}", *words.idea]
     cells = [
         ("markdown", "\n\n".join(told)),
-        ("code", 'import os\n\nos.chdir("../../..")  # to the project\'s folder, where this notebook lies three below'),
+        ("code", GO_TO_THE_PROJECT),
         *(("code", part) for part in _parts(code)),
         ("markdown", "\n\n".join(f"**{asked}**\n\n{' '.join(answer)}" for asked, answer in words.quiz)),
     ]

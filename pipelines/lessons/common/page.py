@@ -57,8 +57,6 @@ figcaption, .data {{ color: #595959; font-size: .9rem; }}
 {vary}
 <h2>Three questions</h2>
 {quiz}
-<p class="data">Numbers are read from <code>metrics/lessons/{name}.json</code>, pictures drawn from it and from the CSV
-files beside this page.</p>
 </main>
 </body>
 </html>
@@ -69,7 +67,11 @@ _CALLS = """\
 <p>They print:</p>
 <pre class="said" tabindex="0">{said}</pre>
 <p>Beside this page: <a href="calls.py">calls.py</a>, to be run from the project's folder, and <a
-href="lesson.ipynb">lesson.ipynb</a>, the same as a notebook.</p>
+href="lesson.ipynb">lesson.ipynb</a>, the same as a notebook; change a copy of it, as DVC makes this folder anew.</p>
+"""
+_SOURCES = """\
+<p class="data">Numbers are read from <code>metrics/lessons/{name}.json</code>, pictures drawn from it and from the CSV
+files beside this page.</p>
 """
 
 
@@ -84,15 +86,17 @@ class Page:
 
     def html(self, name: str, data: str, words: Words, code: str, said: str) -> str:
         """The page of the lesson `name`, made from `data`; `code` printed `said`. Its first picture stands first."""
-        first = next((part for part in self.body if part.startswith("<figure>")), "")
-        body = [first, *(part for part in self.body if part != first)]
+        at = next((n for n, part in enumerate(self.body) if part.startswith("<figure>")), 0)
+        body = self.body  # where a heading alone stands before it, it stays
+        if at > 1:
+            body = [body[at], *body[:at], *body[at + 1 :]]
         return _filled(
             name,
             data,
             words,
             body="\n".join(body),
             calls=_CALLS.format(code=escape(code.strip()), said=escape(said.strip())),
-            vary=f'<h2>Vary it</h2>\n<pre tabindex="0">{escape(self.vary.strip())}</pre>',
+            vary=f'{_SOURCES.format(name=name)}<h2>Vary it</h2>\n<pre tabindex="0">{escape(self.vary.strip())}</pre>',
         )
 
 

@@ -45,7 +45,7 @@ def head_page(title: str, attention: Any, tokens: list[str], layers: list[int], 
     """
     how = (
         "Choose a layer; click a coloured square to switch a head off or on, double-click to see it alone; "
-        "point at a piece to see what it attends to."
+        "point at a token to see what it attends to."
     )
     options = {"include_layers": layers, "layer": layer, "heads": heads or None}
     return _page(title, how, head_view, attention, tokens, **options)

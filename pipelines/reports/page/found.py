@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Rows = list[dict[str, Any]]
@@ -44,7 +45,12 @@ def changed(params: Any, defaults: Any, path: str = "") -> Rows:
             for key in keys
             for row in changed(params.get(key), defaults.get(key), f"{path}.{key}" if path else str(key))
         ]
-    return [] if params == defaults else [{"param": path, "default": defaults, "now": params}]
+    return [] if params == defaults else [{"param": path, "default": _named(defaults), "now": _named(params)}]
+
+
+def _named(value: Any) -> Any:
+    """A value without the folders of a machine: of an absolute path its last part."""
+    return f"…/{Path(value).name}" if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def pairs(rows: Rows) -> Rows:

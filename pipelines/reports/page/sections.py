@@ -1,5 +1,6 @@
 """The sections of the page: HTML of what was found, and the charts that it holds by name."""
 
+import json
 from html import escape
 from typing import Any
 
@@ -18,6 +19,7 @@ make setup && source .venv/bin/activate
 dvc repro      # what is there already is not made again
 make verify    # bytes first, then figures within tolerance
 """
+BINS = {"of": "of", "probability": "mean probability", "right": "share right", "count": "predictions"}
 SHOWN = 3  # texts of each intent and strategy
 
 
@@ -29,17 +31,17 @@ def made_of(found: Found, drawn: Charts) -> str:
     machine += [{"of": name, "is": environment[name]} for name in ("gpu", "threads", "python", "system")]
     machine += [{"of": name, "is": environment["libraries"][name]} for name in ("torch", "transformers")]
     rows = [
-        {name: "" if value is None else str(value) for name, value in row.items()}
+        {"param": row["param"]} | {name: as_text(row[name]) for name in ("default", "now")}
         for row in changed(found.params, found.defaults)
     ]
     columns = {"param": "param", "default": "as it comes", "now": "in this run"}
-    told = "Params that differ from those that the project comes with:" if rows else "Every param is as it comes."
+    told = "Params that were changed:" if rows else "No param was changed."
     return "\n".join(
         [
             page.text(f"Data: {described(found.facts['source'])}; split `{split['protocol']}`: {known} utterances."),
             page.text(told),
             page.table(rows, columns) if rows else "",
-            _folded("The machine", page.table(machine, {"of": "", "is": "value"})),
+            _folded("The machine", page.table(machine, {"of": "what", "is": "value"})),
         ]
     )
 
@@ -86,7 +88,8 @@ def curves(found: Found, drawn: Charts) -> str:
             for row in rows
         ]
     )
-    return _chart("curves", "Validation after each epoch; the best epoch is kept.")
+    table = page.table(drawn["curves"]["data"]["values"], {"run": "run", "epoch": "epoch", "value": "validation"})
+    return _chart("curves", "Validation after each epoch; the best epoch is kept.") + _folded("As a table", table)
 
 
 def confused(found: Found, drawn: Charts) -> str:
@@ -147,12 +150,13 @@ def sure(found: Found, drawn: Charts) -> str:
     return "\n".join(
         [
             page.text(
-                "Of all that a run is sure of by 0.9, nine in ten should be right: then its line lies on the "
+                "Of the predictions given a probability of 0.9, nine in ten should be right: then a line lies on the "
                 "diagonal. The expected calibration error is the mean distance from it, over ten bins, weighted "
                 "by how many fall into each."
             ),
             _chart("reliability", "Share right by the probability given, in ten bins."),
             page.table(rows, columns),
+            _folded("The bins", page.table(drawn["reliability"]["data"]["values"], BINS)),
         ]
     )
 
@@ -195,7 +199,7 @@ def written(found: Found, drawn: Charts) -> str:
     parts = [_folded("Figures", markdown(found.pages["generation"]), True)]
     if rows:
         drawn["strategies"] = charts.strategies(rows)
-        told = "Each strategy: further left more varied, further up more to the intent asked for."
+        told = "Each strategy. Further left: more varied. Further up: more often the intent asked for."
         parts.insert(0, _chart("strategies", told))
     for strategy in strategies:
         shown: dict[str, dict[str, None]] = {}
@@ -226,7 +230,8 @@ def again(found: Found, drawn: Charts) -> str:
     return "\n".join(
         [
             page.text(
-                "`git log -1 -- dvc.lock` names the commit that this page belongs to: dvc.lock holds its checksum "
+                "`git log -1 -- dvc.lock` names the commit that this page belongs to, once dvc.lock is committed: "
+                "it holds its checksum "
                 "beside those of all data, code and params."
             ),
             f"<pre>{escape(AGAIN)}</pre>",
@@ -246,15 +251,20 @@ SECTIONS = {
     "questions": ("Questions answered and refused", questions),
     "gpt2": ("What GPT-2 wrote", written),
     "lessons": ("Lessons", lessons),
-    "again": ("Make it anew", again),
+    "again": ("Reproduce it", again),
 }
 
 
 def markdown(text: str) -> str:
     """A page of another stage as HTML, one level of headings lower, without its title; tables scroll by themselves."""
     html = MARKDOWN.render(text.partition("\n")[2] if text.startswith("# ") else text)
-    html = html.replace("<h2>", "<h4>").replace("</h2>", "</h4>")
+    html = html.replace("<h2>", "<h3>").replace("</h2>", "</h3>")
     return html.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")
+
+
+def as_text(value: Any) -> str:
+    """A value of params.yaml as a reader wants it."""
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _chart(name: str, caption: str) -> str:

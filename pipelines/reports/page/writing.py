@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.core.provenance import described
 from pipelines.reports.page import mistakes
 from pipelines.reports.page.found import Found, changed, question, spanish
-from pipelines.reports.page.sections import SECTIONS
+from pipelines.reports.page.sections import SECTIONS, as_text
 
 _LESSONS = """\
 <!DOCTYPE html>
@@ -75,7 +75,7 @@ def markdown(found: Found, table: str) -> str:
     """What a pull request needs: the table of runs, what params were changed, and where the mistakes lie."""
     lines = ["# What the pipeline found", "", table.strip(), ""]
     rows = changed(found.params, found.defaults)
-    lines += [f"Params changed: {len(rows)}." if rows else "Every param is as it comes.", ""]
+    lines += [f"Params changed: {len(rows)}." if rows else "No param was changed.", ""]
     lines += [f"- `{row['param']}`: {_cell(row['default'])} → {_cell(row['now'])}" for row in rows[:20]]
     lines += [f"- and {len(rows) - 20} more"] if len(rows) > 20 else []
     lines += ["", "| mistakes on test | " + " | ".join(mistakes.KINDS) + " |"]
@@ -86,7 +86,7 @@ def markdown(found: Found, table: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
+    text = as_text(value)
     return f"`{text[:60].replace('`', chr(39))}{'…' if len(text) > 60 else ''}`"
 
 
