@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.lessons.common import materials as lessons
+from pipelines.lessons.common import words
 from pipelines.reports.peers import few_shot_table, literature_table, read_literature
 from pipelines.writing import augmentation, judging
 from tests.conftest import ROOT, read_details
@@ -153,7 +153,7 @@ def learned() -> str:
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
     for name in _params()["lessons"]:
         found = FOUND[name](_metrics(f"lessons/{name}")) if name in FOUND else ""
-        lines.append(f"| `{name}` | {lessons.get(name).QUESTION} | {found} |")
+        lines.append(f"| `{name}` | {words.read(name).question} | {found} |")
     return "\n".join(lines)
 
 
