@@ -118,7 +118,8 @@ def survives(
 ) -> tuple[list[str], str]:
     """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
 
-    DVC's run cache would bring the outputs back without running anything, so it is not asked. Where DVC itself was hit
+    DVC would bring the outputs back from its cache without running anything, so it is forced to run the stage, which
+    goes on from what the killed one left. Where DVC itself was hit
     while it wrote dvc.lock, it says that the file is broken, and git has it as it was.
     """
     hit, said = kill(stage, after, number, alone)
@@ -126,13 +127,13 @@ def survives(
         after = None if after is None else 0.8 * after
         hit, said = kill(stage, after, number, alone)
     try:
-        dvc("repro", "--no-run-cache", stage)
+        dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
     except AssertionError as failed:
         if "dvc.lock' validation failed" not in str(failed):
             raise
         subprocess.run(["git", "checkout", "--quiet", "dvc.lock"], check=True)
         said += "\ndvc.lock was broken\n"
-        dvc("repro", "--no-run-cache", stage)
+        dvc("repro", "--single-item", "--force", "--no-run-cache", stage)
     found = sums(stage)
     return [name for name in sorted(expected | found) if expected.get(name) != found.get(name)], said
 

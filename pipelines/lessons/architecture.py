@@ -243,16 +243,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
                 f"{one['multiply_adds_by_pytorch']:,}."
             ),
         ]
-    family = [row | {"year": str(row["year"])} for row in facts["family"]]
-    columns = {"model": "largest model", "year": "year", "weights": "weights (M)", "layers": "layers", "open": "open"}
-    body += [
-        page.heading("The family since 2018"),
-        page.text(
-            "Until 2020 size was what grew. gpt-oss-120b is a mixture of experts, of which a part works on each token. "
-            "Where a figure is empty, it was never published."
-        ),
-        page.table(family, columns | {"source": "source"}),
-    ]
+    body += _family(facts["family"])
     return page.Page(
         body=body,
         vary="""
@@ -262,3 +253,16 @@ dvc exp run -S decoder.scratch.n_layer=2 -S lessons.architecture.decoder=base-de
 """,
         pictures=drawn,
     )
+
+
+def _family(models: list[dict[str, Any]]) -> list[str]:
+    """The largest of each kind, year by year."""
+    columns = {"model": "largest model", "year": "year", "weights": "weights (M)", "layers": "layers", "open": "open"}
+    return [
+        page.heading("The family since 2018"),
+        page.text(
+            "Until 2020 size was what grew. gpt-oss-120b is a mixture of experts, of which a part works on each token. "
+            "Where a figure is empty, it was never published."
+        ),
+        page.table([row | {"year": str(row["year"])} for row in models], columns | {"source": "source"}),
+    ]

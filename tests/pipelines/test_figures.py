@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.analysis import comparison
+from pipelines.analysis import clark2019, comparison, heads, one_sentence
 from pipelines.decoder import language_model, sampling
 from pipelines.decoder.ngrams import NgramModel
-from pipelines.lessons import attention
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.writing import diversity, judging
 from tests.conftest import MIRROR, ROOT, needs_snips
@@ -81,19 +80,18 @@ def test_the_masking_rate_is_a_share_of_each_text(words, rate, count):
 
 
 def test_what_tuning_changes_is_after_less_before():
-    names = (*attention.TARGETS, "entropy")
+    names = (*heads.TARGETS, "entropy")
     before = {"layer": 0, "divergence_from_tuned": 0.0} | dict.fromkeys(names, 0.2)
     before |= dict.fromkeys([f"{name}_lift" for name in names], 1.0)
-    (row,) = attention._by_layer([before], [before | dict.fromkeys(names, 0.5)])
+    (row,) = clark2019.by_layer([before], [before | dict.fromkeys(names, 0.5)])
     assert all(row[f"{name}_change"] == pytest.approx(0.3) for name in names)
 
 
 def test_uniform_attention_to_the_mask_has_lift_one(monkeypatch):
     ids = torch.tensor([[1, 4, 7, 4, 2]])
     uniform = torch.full((2, 3, 5, 5), 1 / 5)
-    monkeypatch.setattr(attention, "_shown", lambda *_: {"encoder": ({"input_ids": ids}, list("abcde"))})
-    monkeypatch.setattr(attention, "attentions", lambda *_: uniform)
-    found = attention._mask(None, None, {"encoder": (None, SimpleNamespace(mask_token_id=4))})
+    monkeypatch.setattr(one_sentence, "attentions", lambda *_: uniform)
+    found = one_sentence.to_places(None, {"input_ids": ids}, [1, 2])
     assert [row["share"] for row in found] == pytest.approx([0.4, 0.4])
     assert [row["lift"] for row in found] == pytest.approx([1.0, 1.0])
 
