@@ -94,9 +94,9 @@ def kill(stage: str, after: float | None, number: int = signal.SIGKILL, alone: b
 
 
 def _until_saved(stage: str, process: subprocess.Popen) -> None:
-    """Wait until the training of the stage has a checkpoint, or the process has ended."""
+    """Wait until the training of the stage has a whole checkpoint, or the process has ended."""
     run = stage.partition("@")[2]
-    while process.poll() is None and not any(Path(".checkpoints").glob(f"{run}.*/checkpoint-*")):
+    while process.poll() is None and not any(Path(".checkpoints").glob(f"{run}.*/checkpoint-*/trainer_state.json")):
         time.sleep(0.01)
 
 

@@ -30,6 +30,7 @@ from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
 GONE = "the best checkpoint is gone, so there is no model to keep; train again, and let nothing else write there"
+LOGGED = ("loss", "grad_norm", "learning_rate")  # of a training step, before its epoch and number
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
 
@@ -87,13 +88,15 @@ def train(
         )
         _run(trainer, checkpoints)
         log = list(trainer.state.log_history)
+        order = LOGGED
         if validation_rows:
             _check_the_best(trainer, task.best)  # and calibrates it, where the task does
+            order += tuple(trainer.state.log_history[-1])
         model.to("cpu")
     model.requires_grad_(True)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
-    validation_curve = [_curve_row(entry, "eval_") for entry in log if "eval_loss" in entry]
+    validation_curve = [_curve_row(entry, "eval_", order) for entry in log if "eval_loss" in entry]
     # the first epoch, where several are best
     best = max(validation_curve, key=lambda row: row[task.best], default={"epoch": options.epochs})
     facts = {
@@ -105,7 +108,7 @@ def train(
         "weights": sum(p.numel() for p in model.parameters()),
         "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
     }
-    train_curve = [_curve_row(entry, "") for entry in log if "loss" in entry]
+    train_curve = [_curve_row(entry, "", order) for entry in log if "loss" in entry]
     return Trained(model, facts, train_curve, validation_curve, monitor.rows)
 
 
@@ -295,6 +298,9 @@ class _LengthGrouped(Sampler):
         return (start + index for index in indices)
 
 
-def _curve_row(entry: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _curve_row(entry: dict[str, Any], prefix: str, order: tuple[str, ...]) -> dict[str, Any]:
+    """Figures of a log entry, in `order`; one that a resumed run read from its checkpoint has that of the alphabet."""
     skipped = ("runtime", "samples_per_second", "steps_per_second")
-    return {name.removeprefix(prefix): value for name, value in entry.items() if not name.endswith(skipped)}
+    places = {name: place for place, name in reversed(list(enumerate(order)))}
+    names = sorted(entry, key=lambda name: places.get(name, len(order)))
+    return {name.removeprefix(prefix): entry[name] for name in names if not name.endswith(skipped)}
