@@ -106,10 +106,8 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         lessons["attention"] |= {"layer": 1, "utterances": 24, "clusters": 2}
         lessons["masking"]["utterances"] = 5
         lessons["next_sentence"]["languages"] = ["spanish"]
-        for run in (lessons["next_sentence"]["training"], *lessons["transfer"]["sizes"].values()):
-            run["epochs"] = 1
-        for arm in lessons["transfer"]["arms"].values():
-            arm["least_steps"] = 0
+        lessons["next_sentence"]["training"]["epochs"] = 1
+        lessons["transfer"] |= {"seeds": [13, 14], "sizes": {"10": {"per_intent": 10, "steps": 1, "batch_size": 32}}}
 
     edit_params(change)
 

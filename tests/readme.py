@@ -206,10 +206,9 @@ def _next_sentence(facts: dict) -> str:
 
 def _transfer(facts: dict) -> str:
     sizes = list(dict.fromkeys(point["size"] for point in facts["points"]))
-    of = {(point["arm"], point["size"]): point["accuracy"] for point in facts["points"]}
-    return "; ".join(
-        f"{size}: " + ", ".join(f"{arm} {of[arm, size]:.3f}" for arm in ("random", "frozen", "full")) for size in sizes
-    )
+    of = {(row["arm"], row["size"]): row["mean"] for row in facts["arms"]}
+    arms = list(dict.fromkeys(row["arm"] for row in facts["arms"]))
+    return "; ".join(f"{size}: " + ", ".join(f"{arm} {of[arm, size]:.3f}" for arm in arms) for size in sizes)
 
 
 def _monitor(facts: dict) -> str:

@@ -114,7 +114,6 @@ LEARNED = {"tokenization", "monitor", "embeddings"}
 def repository(project):
     def keep_some(content):
         content["finetune"] = {run: content["finetune"][run] for run in KEPT}
-        content["lessons"]["transfer"]["sizes"] = {"10": content["lessons"]["transfer"]["sizes"]["10"]}
 
     edit_params(keep_some)
     pipeline = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))

@@ -179,7 +179,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     titles = {"bert": f"{facts['encoder']}, {how}", "cosine": "cosine, as it comes", "overlap": "word overlap"}
     titles |= {"chance": "chance"}
     shown = [
-        row | {name: f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})" for name in RIGHT}
+        row | {name: page.interval(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in RIGHT}
         for row in facts["accuracy"]
     ]
     drawn = pictures.bars(

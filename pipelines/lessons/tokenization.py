@@ -315,10 +315,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
 
 def _two_languages(crossed: dict[str, Any]) -> list[str]:
     """What it is worth to learn a vocabulary on the language that it is for."""
-    rows = [
-        row | {"fertility": f"{row['fertility']:.2f} ({row['low']:.2f} to {row['high']:.2f})"}
-        for row in crossed["rows"]
-    ]
+    rows = [row | {"fertility": page.interval(row["fertility"], row["low"], row["high"], 2)} for row in crossed["rows"]]
     return [
         page.heading("Why Spanish has a BERT of its own"),
         page.text(

@@ -18,8 +18,11 @@ from scipy.special import softmax
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
+from pipelines.data import parquet
 from pipelines.fetching import hub
 from pipelines.lessons.common import materials as lessons
+from pipelines.models import inference, loading
+from pipelines.tasks.intent import task as intent
 from pipelines.tasks.next_sentence import pairs
 from stages import (
     adapt_encoder,
@@ -74,8 +77,7 @@ def learned(tmp_path_factory, tiny_encoder):
             of["masking"]["sentences"].append(f"[MASK] {MARKUP}")
             of["transfer"]["sentences"].append(MARKUP)
             of["transfer"]["sizes"] = {
-                name: {"per_intent": count, "epochs": 1, "frozen_epochs": 2, "batch_size": 8}
-                for name, count in (("two", 2), ("many", 900))
+                name: {"per_intent": count, "steps": 2, "batch_size": 8} for name, count in (("two", 2), ("many", 900))
             }
             of["transfer"]["questions"].append({"question": MARKUP, "context": MARKUP})
 
@@ -273,7 +275,7 @@ def test_what_the_lessons_find(learned):
         assert of["decoder"]["largest_ahead"] == 0
     assert found["arrangements"]["pairs"]["pieces"] > 2 * found["arrangements"]["utterances"]["pieces"]
     assert facts("transfer")["left_out"] == ["many"]
-    assert {point["arm"] for point in facts("transfer")["points"]} == {"random", "frozen", "full"}
+    assert {point["arm"] for point in facts("transfer")["points"]} == {"random", "frozen", "mean", "full"}
     assert facts("masking")["models"]["before"]["head_is_new"] is True
     assert 0 < facts("masking")["context_free"]["masked_accuracy"]["all"] < 0.3
     alone, after = (facts("masking")[name] for name in ("head_alone", "models"))
@@ -345,13 +347,13 @@ BAD = [
     ("tokenization", {"vocab_size": 2**31}, "lessons.tokenization.vocab_size: Input should be less than or equal to"),
     (
         "transfer",
-        {"sizes": {"900": {"per_intent": 900, "epochs": 1, "frozen_epochs": 1, "batch_size": 8}}},
+        {"sizes": {"900": {"per_intent": 900, "steps": 1, "batch_size": 8}}},
         "lessons.transfer.sizes: train has 70 utterances of an intent; name a smaller size",
     ),
     (
         "transfer",
-        {"arms": {"random": {"mode": "full", "epochs": 3}, "frozen": {"mode": "head"}, "full": {"mode": "full"}}},
-        "epochs: no option of an arm; set it under sizes",
+        {"arms": {"random": {"mode": "full", "epochs": 3}, "frozen": {"mode": "head"}}},
+        "epochs: no option of an arm; see sizes and seeds",
     ),
     (
         "transfer",
@@ -462,28 +464,62 @@ def test_a_lesson_steps_aside_where_its_run_is_gone(changed):
 
 
 def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
-    size = {"epochs": 1, "frozen_epochs": 1, "batch_size": 8}
+    size = {"steps": 1, "batch_size": 8}
     changed("transfer", sizes={"four": {"per_intent": 4} | size, "two": {"per_intent": 2} | size})
     lesson.lesson("transfer")
-    assert [point["size"] for point in facts("transfer")["points"]] == ["two"] * 3 + ["four"] * 3
+    assert [row["size"] for row in facts("transfer")["arms"]] == ["two"] * 4 + ["four"] * 4
 
 
-def test_the_random_arm_starts_from_other_weights_than_the_two_others(changed, monkeypatch):
+def test_arms_start_as_they_say_and_take_the_same_steps(changed, monkeypatch):
     transfer = lessons.get("transfer")
-    started = []
+    started, chosen, tuned = [], [], []
     train = transfer.trainer.train
 
-    def spy(task, options, model, *rest):
+    def spy(task, options, model, tokenizer, rows, validation, checkpoints):
         started.append(model.base_model.embeddings.word_embeddings.weight.detach().clone())
-        return train(task, options, model, *rest)
+        chosen.append(([row["id"] for row in rows], {row["id"] for row in validation}))
+        trained = train(task, options, model, tokenizer, rows, validation, checkpoints)
+        tuned.append(trained.model.base_model.embeddings.word_embeddings.weight.detach().clone())
+        return trained
 
     monkeypatch.setattr(transfer.trainer, "train", spy)
-    size = {"per_intent": 2, "epochs": 1, "frozen_epochs": 1, "batch_size": 8}
-    changed("transfer", sizes={"two": size})
+    changed("transfer", sizes={"two": {"per_intent": 2, "steps": 4, "batch_size": 8}}, seeds=[13, 14], validation=20)
     lesson.lesson("transfer")
-    random, frozen, full = started  # in the order of the arms
+    random, frozen, mean, full = started[:4]  # in the order of the arms
     assert frozen.equal(full)
+    assert mean.equal(full)
     assert not random.equal(full)
+    assert [after.equal(before) for before, after in zip(started[:4], tuned[:4], strict=True)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [ids for ids, _ in chosen[:4]] == [chosen[0][0]] * 4
+    assert chosen[4][0] != chosen[0][0]  # another seed, another draw
+    validation = {row["id"] for row in parquet.read(Path("data/splits/validation.parquet"))}
+    assert all(len(ids) == 20 and ids <= validation for _, ids in chosen)
+    points = facts("transfer")["points"]
+    assert {(point["steps"], point["epochs"]) for point in points} == {(4, 2)}
+    (gain,) = facts("transfer")["gains"]
+    of = {(point["arm"], point["seed"]): point["accuracy"] for point in points}
+    apart = [of["full", seed] - of["random", seed] for seed in (13, 14)]
+    assert gain["mean"] == pytest.approx(sum(apart) / 2, abs=1e-6)
+    half = abs(apart[0] - apart[1]) / 2 * 12.706205  # Student's t with one degree of freedom
+    assert gain["high"] - gain["mean"] == pytest.approx(half, abs=1e-4)
+
+
+def test_the_mean_leaves_padding_out(learned):
+    transfer = lessons.get("transfer")
+    base = Path("data/models/base-encoder")
+    rows = parquet.read(Path("data/splits/train.parquet"))
+    options = blocks.load("lessons.transfer", transfer.Options)
+    model = transfer._built("mean", base, rows, options.arms["mean"].model_copy(update={"seed": 13}))
+    tokenizer = loading.load_tokenizer(base)
+    short, long = "play jazz", "play jazz by miles davis and then some more jazz by him"
+    alone = inference.predictions(intent.TASK, model, tokenizer, [{"text": short}], "fp32")
+    beside = inference.predictions(intent.TASK, model, tokenizer, [{"text": short}, {"text": long}], "fp32")
+    assert alone[0]["score"] == pytest.approx(beside[0]["score"], abs=1e-5)
 
 
 def test_next_sentence_is_scored_on_what_was_held_out(learned):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.lessons.common.words import Words, beside
 
-ALTERNATIVE = "chart, told below; its numbers stand in a table or CSV file of this lesson"
+ALTERNATIVE = "Chart, told below; its numbers stand in a table or CSV file of this lesson"
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -32,7 +32,7 @@ a {{ color: #0b57a4; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; margin: 1rem 0; }}
 th, td {{ padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }}
-td {{ white-space: pre-wrap; }}
+td, tbody th {{ white-space: pre-wrap; font-weight: inherit; }}
 thead th {{ border-bottom: 2px solid #777; }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 figure {{ margin: 1.2rem 0; }}
@@ -153,15 +153,24 @@ def table(rows: list[dict[str, Any]], columns: dict[str, str]) -> str:
     }
 
     def cell(tag: str, key: str, content: str) -> str:
-        return f'<{tag} class="number">{content}</{tag}>' if key in numbers else f"<{tag}>{content}</{tag}>"
+        return f'<{tag} class="number">{content}</{tag[:2]}>' if key in numbers else f"<{tag}>{content}</{tag[:2]}>"
 
-    head = "".join(cell("th", key, _inline(title)) for key, title in columns.items()).replace("<th", '<th scope="col"')
-    lines = ["".join(cell("td", key, escape(shown(row.get(key)))) for key in columns) for row in rows]
+    first = next(iter(columns))  # names the row
+    head = "".join(cell('th scope="col"', key, _inline(title)) for key, title in columns.items())
+    lines = [
+        "".join(cell('th scope="row"' if key == first else "td", key, escape(shown(row.get(key)))) for key in columns)
+        for row in rows
+    ]
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="table"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """A figure and, in brackets, its interval."""
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def picture(svg: bytes, caption: str) -> str:

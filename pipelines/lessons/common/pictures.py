@@ -1,6 +1,7 @@
 """Pictures of lessons, by matplotlib: SVG in the same bytes each time."""
 
 import io
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
 WIDTH = 8.5  # inches
+MARKERS = "osD^vP"  # by their shape lines differ where colours do not
 
 
 def bars(groups: dict[str, dict[str, float]], label: str) -> bytes:
@@ -27,11 +29,14 @@ def bars(groups: dict[str, dict[str, float]], label: str) -> bytes:
     return _svg(figure)
 
 
-def lines(series: dict[str, list[tuple[float, float]]], x: str, y: str, logarithmic: bool = False) -> bytes:
-    """Lines through points (x, y)."""
+def lines(series: dict[str, list[tuple[float, ...]]], x: str, y: str, logarithmic: bool = False) -> bytes:
+    """Lines through points (x, y), or (x, y, low, high) with an interval."""
     figure, axes = _figure(3.6)
-    for name, points in series.items():
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)
+    for name, points, marker in zip(series, series.values(), cycle(MARKERS)):
+        across, up, *ends = zip(*points, strict=True)
+        axes.plot(across, up, marker=marker, markersize=4, label=name)
+        if ends:
+            axes.fill_between(across, *ends, alpha=0.15)
     if logarithmic:
         axes.set_xscale("log")
         ticks = sorted({point[0] for points in series.values() for point in points})
