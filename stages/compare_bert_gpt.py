@@ -62,10 +62,12 @@ has seen utterances and never an answer. Right: {answers[extractive]} of {answer
 Multiply-adds by PyTorch's counter. To write {steps} pieces, GPT-2 needs {written[with_cache]:.1f} M with the key/value
 cache and {written[without_cache]:.1f} M without.
 
-| | weights | multiply-adds a piece |
-| --- | ---: | ---: |
-| BERT | {encoder[weights]:,} | {encoder[multiply_adds_per_piece]:,} |
-| GPT-2 | {decoder[weights]:,} | {decoder[multiply_adds_per_piece]:,} |
+| | layers | width | weights | multiply-adds a piece |
+| --- | ---: | ---: | ---: | ---: |
+| BERT | {encoder[layers]} | {encoder[width]} | {encoder[weights]:,} | {encoder[multiply_adds_per_piece]:,} |
+| GPT-2 | {decoder[layers]} | {decoder[width]} | {decoder[weights]:,} | {decoder[multiply_adds_per_piece]:,} |
+
+These two differ in depth as well as in kind; the lesson `answers` sets a BERT and a GPT-2 of one size side by side.
 
 Speeds are those of a machine and stand in no output: `python -m stages.compare_bert_gpt` prints them.
 """
@@ -120,6 +122,8 @@ def _facts(model: Any, tokenizer: Any, texts: list[str]) -> dict[str, float]:
     cost = sum(comparison.multiply_adds(model, one) for one in inputs)
     ahead = [comparison.attention_ahead(model, one) for one in inputs]
     return {
+        "layers": model.config.num_hidden_layers,
+        "width": model.config.hidden_size,
         "weights": model.num_parameters(),
         "multiply_adds_per_piece": round(cost / sum(one["input_ids"].numel() for one in inputs)),
         "largest_ahead": max(one["largest"] for one in ahead),

@@ -26,7 +26,7 @@ def lesson(name: str) -> None:
     source = blocks.load("data", Data).name
     absent = [run for run in options.runs() if files.read_json(RUNS / f"{run}.json")["files"] is None]
     if absent:
-        return _leave_out(name, told, source, absent)
+        return _leave_out(name, told, source, f"left out, as params.yaml has no run {', '.join(absent)}")
     with tempfile.TemporaryDirectory() as scratch:
         materials = lessons.Materials(
             lesson=name,
@@ -34,7 +34,10 @@ def lesson(name: str) -> None:
             rows=lambda part: parquet.read(SPLITS / f"{part}.parquet"),
             checkpoints=Path(scratch) / ".checkpoints",  # too short to be resumed
         )
-        measured = module.measure(options, materials)
+        try:
+            measured = module.measure(options, materials)
+        except lessons.LeftOutError as why:
+            return _leave_out(name, told, source, str(why))
         files.write_details(Path(scratch) / "facts.json", {"source": source} | measured.facts)
         (facts,) = files.read_json(Path(scratch) / "facts.json")
     page = module.show(facts, measured.tables)
@@ -58,15 +61,14 @@ def lesson(name: str) -> None:
     print(f"{PAGES / name / 'index.html'}: {told.question}")
 
 
-def _leave_out(name: str, told: words.Words, source: str, absent: list[str]) -> None:
+def _leave_out(name: str, told: words.Words, source: str, line: str) -> None:
     """Make the outputs of a lesson that has nothing to look at, and say so."""
     from pipelines.lessons.common.page import left_out
 
-    line = f"left out, as params.yaml has no run {', '.join(absent)}"
     with files.whole(PAGES / name) as folder:
         folder.mkdir()
         files.write_text(folder / "index.html", left_out(name, told, line))
-    files.write_details(REPORTS / f"{name}.json", {"source": source, "absent": absent})
+    files.write_details(REPORTS / f"{name}.json", {"source": source, "left_out": line})
     print(f"lesson {name}: {line}")
 
 

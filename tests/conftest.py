@@ -107,9 +107,23 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         lessons["masking"]["utterances"] = 5
         lessons["next_sentence"]["languages"] = ["spanish"]
         lessons["next_sentence"]["training"]["epochs"] = 1
+        lessons["answers"] |= {"shape": {"width": 16, "layers": 1, "heads": 2}, "utterances": 60, "validation": 10}
+        lessons["answers"]["training"]["epochs"] = 2
         lessons["transfer"] |= {"seeds": [13, 14], "sizes": {"10": {"per_intent": 10, "steps": 1, "batch_size": 32}}}
 
     edit_params(change)
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """The utterances of the sample's files of validation."""
+    from pipelines.corpus import snips
+
+    found = []
+    for intent in INTENTS:
+        content = (ROOT / f"data/sample/{intent}/validate_{intent}.json").read_bytes()
+        found += snips.parse(content, "validate", intent, intent)[0]
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -211,6 +211,14 @@ def _transfer(facts: dict) -> str:
     return "; ".join(f"{size}: " + ", ".join(f"{arm} {of[arm, size]:.3f}" for arm in arms) for size in sizes)
 
 
+def _answers(facts: dict) -> str:
+    of = {(row["kind"], row["in_training"]): row for row in facts["right"]}
+    told = {"known": ("extraction", True), "new": ("extraction", False), "not in the text": ("abstraction", None)}
+    return "right of answers " + "; ".join(
+        f"{words}: pointed at {of[key]['bert']:.3f}, written {of[key]['gpt2']:.3f}" for words, key in told.items()
+    )
+
+
 def _monitor(facts: dict) -> str:
     last = {row["mode"]: row for row in facts["steps"]}
     return (
@@ -230,6 +238,7 @@ FOUND = {
     "masking": _masking,
     "next_sentence": _next_sentence,
     "transfer": _transfer,
+    "answers": _answers,
     "monitor": _monitor,
 }
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines.core.blocks import Block
-from pipelines.decoder.language_model import control, log_probabilities
+from pipelines.decoder.language_model import control
 from pipelines.models import loading
 
 MASK = "[MASK]"
@@ -86,8 +86,16 @@ def _likeliest(logits: torch.Tensor, tokenizer: Any, top: int) -> list[dict[str,
 
 
 def likeliest_intent(model: Any, tokenizer: Any, text: str, intents: list[str]) -> str:
-    """The intent under which the decoder gives `text` the highest probability: a generative classifier."""
-    values = log_probabilities(model, tokenizer, [{"intent": intent, "text": text} for intent in intents])
+    """The intent under which the decoder gives a text that begins with `text` the highest probability.
+
+    A generative classifier; that the text ends there is not asked, as it may go on.
+    """
+    values = []
+    for intent in intents:
+        inputs = inputs_of(model, tokenizer, f"{control(intent)} {text}".rstrip())
+        with torch.no_grad():
+            scores = model(**inputs).logits[0, :-1].double().log_softmax(dim=-1)
+        values.append(scores.gather(1, inputs["input_ids"][0, 1:, None]).sum().item())
     return intents[values.index(max(values))]
 
 

@@ -23,11 +23,13 @@ from pipelines.analysis.one_sentence import inside, to_places
 from pipelines.core.blocks import RunName, Seed
 from pipelines.core.errors import InputError
 from pipelines.data.drawing import some
+from pipelines.data.utterances import Utterance
 from pipelines.decoder.language_model import control
 from pipelines.lessons.common import page, pictures, views
 from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence
 from pipelines.models import loading
 
+SHORTEST_PAIR = 16  # tokens
 VARY = """
 dvc exp run -S lessons.attention.tuned=slots-full lesson@attention
 dvc exp run -S 'lessons.attention.sentence="the [MASK] is on the table"' -S lessons.attention.layer=5 lesson@attention
@@ -55,7 +57,7 @@ class Options(LessonOptions):
     layer: int
     heads: list[int]
     utterances: int = Field(gt=0)
-    pair_tokens: int = Field(ge=16)
+    pair_tokens: int = Field(ge=SHORTEST_PAIR)
     clusters: int = Field(gt=1)
     seed: Seed
 
@@ -91,15 +93,8 @@ def measure(options: Options, materials: Materials) -> Measured:
         "arrangements": {},
     }
     tables: dict[str, list[dict[str, Any]]] = {"inside": numbers}
-    for name, longest in (("utterances", None), ("pairs", min(options.pair_tokens, loading.max_positions(base)))):
-        inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
-        limit = min(options.pair_tokens if longest else 10**9, loading.max_positions(models["decoder"][0]))
-        blocks = list(decoder_inputs(models["decoder"][1], rows, limit, joined=longest is not None))
-        if not inputs or not blocks:
-            raise InputError(
-                f"lessons.attention.utterances: {len(rows)} are too few to be joined into {options.pair_tokens} "
-                "pieces; raise it, or lower lessons.attention.pair_tokens"
-            )
+    for name in ("utterances", "pairs"):
+        inputs, blocks = _inputs(options, models, rows, joined=name == "pairs")
         heads, divergences = analyse(base, inputs, tokenizer)
         tuned, _ = analyse(models["tuned"][0], inputs, tokenizer, distances=False)
         change = divergence_between(base, models["tuned"][0], inputs)
@@ -120,6 +115,32 @@ def measure(options: Options, materials: Materials) -> Measured:
         tables[f"heads_{name}"] = heads
     facts["beside"] = beside(options.encoder, facts["arrangements"]["pairs"]["layers"])
     return Measured(facts, tables, _views(options, materials, models))
+
+
+def _inputs(
+    options: Options, models: dict[str, tuple[Any, Any]], rows: list[Utterance], joined: bool
+) -> tuple[list[dict[str, Any]], list[list[int]]]:
+    """Inputs of encoder and decoder, a row each, or `joined`.
+
+    Rows are joined into `pair_tokens`, or into half of that and so on, where they are too few to fill one.
+
+    Raises:
+        InputError: they do not even fill the shortest.
+    """
+    (encoder, tokenizer), decoder = models["encoder"], models["decoder"]
+    size = options.pair_tokens
+    while size >= SHORTEST_PAIR:
+        longest = min(size, loading.max_positions(encoder)) if joined else None
+        limit = min(size if joined else 10**9, loading.max_positions(decoder[0]))
+        inputs = encoder_inputs(tokenizer, [row["text"] for row in rows], longest)
+        blocks = list(decoder_inputs(decoder[1], rows, limit, joined=joined))
+        if inputs and blocks:
+            return inputs, blocks
+        size //= 2
+    raise InputError(
+        f"lessons.attention.utterances: {len(rows)} are too few to be joined into {options.pair_tokens} pieces, or "
+        "into fewer; raise it"
+    )
 
 
 def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:

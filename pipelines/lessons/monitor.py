@@ -38,7 +38,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     """Bytes of one optimizer step on intents, by what they are for; counted on the tensors themselves."""
     base = materials.find("encoder", options.encoder, "bert")
     tokenizer = loading.load_tokenizer(base)
-    rows = materials.rows("train")
+    rows = materials.rows_to_classify()
     if max(options.batch_sizes) > len(rows):
         raise InputError(
             f"lessons.monitor.batch_sizes: {max(options.batch_sizes)}: train has {len(rows)} utterances; lower it"

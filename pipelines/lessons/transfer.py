@@ -118,7 +118,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     base = materials.find("encoder", options.encoder, "bert")
     tokenizer = loading.load_tokenizer(base)
     asked = _inference(options, materials)  # before what takes minutes, as it may name a model that is not there
-    train, test = materials.rows("train"), materials.rows("test")
+    train, test = materials.rows_to_classify(), materials.rows("test")
     validation = drawing.some(materials.rows("validation"), options.validation, options.seeds[0])
     fewest = min(Counter(row["intent"] for row in train).values())
     left_out = [name for name, size in options.sizes.items() if size.per_intent > fewest]

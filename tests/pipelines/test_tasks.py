@@ -17,19 +17,6 @@ from pipelines.tasks.qa import task as qa
 from pipelines.training import trainer
 from tests.conftest import INTENTS, ROOT
 
-
-@pytest.fixture(scope="module")
-def rows():
-    folder = ROOT / "data/sample"
-    return [
-        row
-        for intent in INTENTS
-        for row in snips.parse((folder / f"{intent}/validate_{intent}.json").read_bytes(), "validate", intent, intent)[
-            0
-        ]
-    ]
-
-
 NAMES = ("intent", "slots", "qa", "joint")
 
 

@@ -16,9 +16,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 from scipy.special import softmax
 
+from pipelines.analysis import answering
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
-from pipelines.data import parquet
+from pipelines.data import drawing, parquet
 from pipelines.fetching import hub
 from pipelines.lessons.common import materials as lessons
 from pipelines.models import inference, loading
@@ -57,6 +58,7 @@ FILES = {
     "masking": {"found.svg", "filled.csv"},
     "next_sentence": {"accuracy.svg", "test.csv", "model"},
     "transfer": {"curve.svg", "curve.csv"},
+    "answers": {"right.svg", "test.csv", "bert", "gpt2"},
     "monitor": {"memory.svg", "steps.csv"},
 }
 
@@ -80,6 +82,7 @@ def learned(tmp_path_factory, tiny_encoder):
                 name: {"per_intent": count, "steps": 2, "batch_size": 8} for name, count in (("two", 2), ("many", 900))
             }
             of["transfer"]["questions"].append({"question": MARKUP, "context": MARKUP})
+            of["answers"]["own"].append({"question": MARKUP, "text": MARKUP})
 
         edit_params(change)
         for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
@@ -456,11 +459,28 @@ def test_a_lesson_steps_aside_where_its_run_is_gone(changed):
     before = stock.read_bytes()
     stock.write_text('{"run": "slots-full", "files": null}', encoding="utf-8")
     lesson.lesson("transfer")
-    assert facts("transfer") == {"source": "sample", "absent": ["slots-full"]}
+    assert facts("transfer") == {"source": "sample", "left_out": "left out, as params.yaml has no run slots-full"}
     assert "no run slots-full" in page("transfer")
     lesson.lesson("embeddings")  # it looks at another
     assert "silhouette" in facts("embeddings")
     stock.write_bytes(before)
+
+
+@pytest.mark.parametrize("name", ["monitor", "transfer"])
+def test_a_lesson_steps_aside_where_there_is_one_intent(changed, monkeypatch, name):
+    read = parquet.read
+    monkeypatch.setattr(parquet, "read", lambda path: [row | {"intent": "any"} for row in read(path)])
+    lesson.lesson(name)
+    assert "train has one intent, any" in facts(name)["left_out"]
+    assert "train has one intent, any" in page(name)
+
+
+def test_few_utterances_are_joined_into_shorter_pairs(changed):
+    changed("attention", utterances=8)
+    lesson.lesson("attention")
+    few = facts("attention")["arrangements"]["pairs"]
+    assert 0 < few["pieces"] < 64
+    assert few["decoder"]["inputs"] > 0
 
 
 def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
@@ -507,6 +527,41 @@ def test_arms_start_as_they_say_and_take_the_same_steps(changed, monkeypatch):
     assert gain["mean"] == pytest.approx(sum(apart) / 2, abs=1e-6)
     half = abs(apart[0] - apart[1]) / 2 * 12.706205  # Student's t with one degree of freedom
     assert gain["high"] - gain["mean"] == pytest.approx(half, abs=1e-4)
+
+
+def test_answers_are_counted_on_test_by_whether_train_had_them(learned):
+    with Path("data/lessons/answers/test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    options = blocks.load("lessons.answers", lessons.get("answers").Options)
+    train = drawing.some(parquet.read(Path("data/splits/train.parquet")), options.utterances, options.training.seed)
+    known = {one["answer"].lower() for one in answering.questions(train, options.training.seed)}
+    assert {row["text"] for row in rows} == {row["text"] for row in parquet.read(Path("data/splits/test.parquet"))}
+    for row in rows:
+        assert (row["in_training"] == "True") == (row["answer"].lower() in known)
+        for way in ("bert", "gpt2", "commonest"):
+            assert (row[f"{way}_right"] == "True") == answering.same(row[way], row["answer"])
+        assert row["bert"] in row["text"]
+    for told in facts("answers")["right"]:
+        chosen = [
+            row
+            for row in rows
+            if row["kind"] == told["kind"] and told["in_training"] in (None, row["in_training"] == "True")
+        ]
+        assert told["questions"] == len(chosen)
+        for way in ("bert", "gpt2", "commonest"):
+            share = sum(row[f"{way}_right"] == "True" for row in chosen) / len(chosen)
+            assert told[way] == pytest.approx(share, abs=1e-6)
+            assert told[f"{way}_low"] <= told[way] + 1e-6
+            assert told[way] <= told[f"{way}_high"] + 1e-6
+    groups = {
+        "pointing alone is right": (True, False),
+        "writing alone is right": (False, True),
+        "both are right": (True, True),
+        "neither is right": (False, False),
+    }
+    for case in facts("answers")["cases"]:
+        right = tuple(answering.same(case[way], case["answer"]) for way in ("bert", "gpt2"))
+        assert groups[case["group"]] == right
 
 
 def test_the_mean_leaves_padding_out(learned):

@@ -51,6 +51,10 @@ class LessonOptions(Block):
         return []
 
 
+class LeftOutError(InputError):
+    """The corpus has nothing that this lesson could look at; the line says why."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What a lesson found: `facts` for its JSON; by name `tables`, rows for its CSV files, and `pages`, more HTML.
@@ -72,6 +76,19 @@ class Materials:
     folder: Callable[[str], Path]
     rows: Callable[[str], list[Utterance]]
     checkpoints: Path
+
+    def rows_to_classify(self) -> list[Utterance]:
+        """The rows of train.
+
+        Raises:
+            LeftOutError: they have but one intent.
+        """
+        rows = self.rows("train")
+        if len(intents := {row["intent"] for row in rows}) < 2:
+            raise LeftOutError(
+                f"left out, as train has one intent, {', '.join(intents)}, so there is nothing to classify"
+            )
+        return rows
 
     def find(self, key: str, name: str, kind: str | None = None) -> Path:
         """Folder of the model that the param `key` names, checked to be of `kind` (`bert` or `gpt2`).

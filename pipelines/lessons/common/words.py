@@ -6,7 +6,10 @@ from pathlib import Path
 
 LESSONS = Path(__file__).parents[1]
 # the way through the lessons; others come after them, by name
-WAY = ("tokenization", "embeddings", "attention", "architecture", "masking", "next_sentence", "transfer", "monitor")
+WAY = (
+    *("tokenization", "embeddings", "attention", "architecture", "masking", "next_sentence"),
+    *("transfer", "answers", "monitor"),
+)
 
 
 @dataclass(frozen=True)
