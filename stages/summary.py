@@ -1,4 +1,4 @@
-"""Set all runs side by side: a nested JSON for `dvc exp show`, a Markdown table; and note the machine."""
+"""Set all runs side by side: a nested JSON, a Markdown table, what differences mean; and note the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -7,30 +7,33 @@ import pyarrow.parquet as pq
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
+from pipelines.data.source import Data
+from pipelines.reports.differences import differences, frames, measured
 from pipelines.reports.environment import environment
 from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of, table
 
 PREDICTIONS = Path("data/predictions")
 SUMMARY = Path("metrics/summary.json")
+DIFFERENCES = Path("metrics/differences.json")
 ENVIRONMENT = Path("metrics/environment.json")
 REPORT = Path("data/report/summary.md")
 
 
 def summary() -> None:
-    """Make metrics/{summary,environment}.json and data/report/summary.md from the runs that params.yaml names."""
+    """Make metrics/{summary,differences,environment}.json and data/report/summary.md of the runs in params.yaml."""
     there = blocks.load("finetune", dict[blocks.RunName, dict])
     runs: dict[str, dict[str, Any]] = {run: files.read_json(PREDICTIONS / run / "run.json") for run in there}
-    pairs = {f"{first}+{second}": pair_accuracy(_right(first), _right(second)) for first, second in pairs_of(runs)}
+    said = {run: pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist() for run in there}
+    right = {run: {row["id"]: row["right"] for row in rows} for run, rows in said.items()}
+    pairs = {f"{first}+{second}": pair_accuracy(right[first], right[second]) for first, second in pairs_of(runs)}
     files.write_json(SUMMARY, nested(runs, pairs))
+    counts = {run: measured(rows) for run, rows in said.items()}
+    counts |= {f"{first}+{second}": frames(said[first], said[second]) for first, second in pairs_of(runs)}
+    apart = differences(counts)
+    files.write_details(DIFFERENCES, {"source": blocks.load("data", Data).name, "pairs": apart})
     files.write_details(ENVIRONMENT, environment(blocks.load("threads", blocks.Threads)))
     absent = [run for run in BUILT_IN if run not in runs]
-    files.write_text(REPORT, table(runs, pairs, absent))
-
-
-def _right(run: str) -> dict[str, bool]:
-    """For each test utterance, by id, whether the run gets it right."""
-    rows = pq.read_table(PREDICTIONS / run / "test.parquet", columns=["id", "right"]).to_pylist()
-    return {row["id"]: row["right"] for row in rows}
+    files.write_text(REPORT, table(runs, pairs, absent, apart))
 
 
 if __name__ == "__main__":

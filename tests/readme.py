@@ -52,6 +52,23 @@ def results() -> str:
     return "\n".join(lines)
 
 
+def differences() -> str:
+    """Each two runs that have a metric: what lies between them, and whether that is beyond chance."""
+    lines = [
+        "| metric | runs | test | difference, 95 % | p | beyond chance |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for row in _metrics("differences")["pairs"]:
+        p = "" if row["p"] is None else "< .0001" if row["p"] < 0.0001 else f"{row['p']:.4f}".lstrip("0")
+        names = " beside ".join(row[side].replace("+", " + ") for side in ("first", "second"))
+        lines.append(
+            f"| {row['metric']} | {names} | {row['first_value']:.4f}, {row['second_value']:.4f} "
+            f"| {row['difference']:.4f} ({row['low']:.4f} to {row['high']:.4f}) | {p} "
+            f"| {'yes' if row['beyond_chance'] else 'no'} |"
+        )
+    return "\n".join(lines)
+
+
 def literature(kind: str) -> str:
     """The rows of one kind, ours among them."""
     ours = list(_metrics("peers")["ours"].values())
@@ -252,6 +269,7 @@ PAGES = {
     "README.md": {"results": results},
     "stages/README.md": {"stages": stage_table},
     "metrics/README.md": {
+        "differences": differences,
         "joint": lambda: literature("joint"),
         "pair": lambda: literature("pair"),
         "few_shot": few_shot,

@@ -35,8 +35,13 @@ def pair_accuracy(first: dict[str, bool], second: dict[str, bool]) -> float:
     return sum(first[row] and second[row] for row in first) / len(first)
 
 
-def table(runs: dict[str, dict[str, Any]], pairs: dict[str, float], absent: list[str]) -> str:
-    """Markdown table, a row a run; it fits 80 columns. Runs that are `absent` are named below."""
+def table(
+    runs: dict[str, dict[str, Any]], pairs: dict[str, float], absent: list[str], apart: list[dict[str, Any]]
+) -> str:
+    """Markdown table, a row a run; it fits 80 columns. Runs that are `absent` are named below.
+
+    So are those that test does not tell apart: `apart` is what `differences` says of each two.
+    """
     lines = [
         "| run | metric | test | validation | trained weights | best epoch |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
@@ -48,11 +53,19 @@ def table(runs: dict[str, dict[str, Any]], pairs: dict[str, float], absent: list
             f"| {report['trained_weights']:,} | {report['best_epoch']} |"
         )
     for pair, value in pairs.items():
-        lines.append(f"| {pair.replace('+', ' + ')} | frame_accuracy | {value:.4f} | | | |")
+        lines.append(f"| {_name(pair)} | frame_accuracy | {value:.4f} | | | |")
+    same = [row for row in apart if not row["beyond_chance"]]
+    if same:
+        lines += ["", "Not told apart by these utterances (differences within chance, 95 %):", ""]
+        lines += [f"- {_name(row['first'])} and {_name(row['second'])}, {row['metric']}" for row in same]
     if absent:
         lines += ["", f"Absent, as params.yaml has no such run: {', '.join(absent)}."]
     source = described(_first(runs, "source"))
     return f"Data: {source}; split protocol: {_first(runs, 'protocol')}.\n\n" + "\n".join(lines) + "\n"
+
+
+def _name(run: str) -> str:
+    return run.replace("+", " + ")
 
 
 def _first(runs: dict[str, dict[str, Any]], key: str) -> str:
