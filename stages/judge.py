@@ -12,13 +12,13 @@ from pipelines.core.provenance import described
 from pipelines.data import drawing, parquet
 from pipelines.data.source import Data
 from pipelines.decoder import language_model
-from pipelines.decoder.ngrams import NgramModel
 from pipelines.decoder.options import Generate
 from pipelines.models import loading
 from pipelines.models.task import Task
 from pipelines.tasks.intent.task import TASK as INTENT
 from pipelines.tasks.slots.task import TASK as SLOTS
 from pipelines.writing import diversity, judging
+from pipelines.writing.ngrams import NgramModel
 
 MODELS = Path("data/models")
 SPLITS = Path("data/splits")

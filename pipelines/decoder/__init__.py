@@ -1,1 +1,1 @@
-"""GPT-2: the language model, what it writes, and the n-grams beside it."""
+"""GPT-2: the language model, and what it writes."""

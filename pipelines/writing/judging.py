@@ -23,6 +23,7 @@ class Options(Block):
 
 
 COLUMNS = {  # heading -> its key and how it is shown
+    "texts": ("texts", "d"),
     "recognised": ("intent_recognised", ".3f"),
     "novel": ("novel", ".3f"),
     "distinct-1": ("distinct_1", ".3f"),
@@ -61,35 +62,42 @@ class Judge:
 def measure(samples: list[dict[str, Any]], known: diversity.Known, judge: Judge) -> dict[str, float]:
     """Figures of a set of utterances that were asked for by intent; an empty one counts as not right and not new.
 
+    Shares and means are over different texts: what was written again for its intent counts once. How varied the set is
+    is measured on all of it.
+
     Args:
         samples: rows with `text` and the `intent` that was asked for.
         known: the training texts, as they are before values are swapped.
 
     Returns:
-        `samples` and `empty` (counts); `intent_recognised`, `novel`, `slots_found` (shares: the judge sees the intent;
-        not in the training texts; the judge finds a slot); `distinct_1`, `distinct_2` (shares, see
-        `diversity.distinct`); `self_bleu` (points, mean within the intents); `copied_run` and `words` (words, means).
+        `samples`, `texts` (different ones) and, of these, `empty` (counts); `intent_recognised`, `novel`, `slots_found`
+        (shares: the judge sees the intent; not in the training texts; the judge finds a slot); `distinct_1`,
+        `distinct_2` (shares, see `diversity.distinct`); `self_bleu` (points, mean within the intents); `copied_run` and
+        `words` (words, means).
     """
-    whole = [sample for sample in samples if sample["text"]]
-    of_intent, of_slots = judge.predictions(whole)
     by_intent = defaultdict(list)
     for sample in samples:
         by_intent[sample["intent"]].append(sample["text"])
+    written = [sample["text"] for sample in samples if sample["text"]]
+    different = list({(sample["intent"], sample["text"]): sample for sample in samples}.values())
+    whole = [sample for sample in different if sample["text"]]
     texts = [sample["text"] for sample in whole]
+    of_intent, of_slots = judge.predictions(whole)
     return {
         "samples": len(samples),
-        "empty": len(samples) - len(whole),
+        "texts": len(different),
+        "empty": len(different) - len(whole),
         "intent_recognised": _share(
             of_intent and [said["intent"] == sample["intent"] for said, sample in zip(of_intent, whole, strict=True)],
-            samples,
+            different,
         ),
-        "novel": sum(text not in known for text in texts) / len(samples),
-        "slots_found": _share(of_slots and [bool(said["slots"]) for said in of_slots], samples),
-        "distinct_1": diversity.distinct(texts, 1),
-        "distinct_2": diversity.distinct(texts, 2),
+        "novel": sum(text not in known for text in texts) / len(different),
+        "slots_found": _share(of_slots and [bool(said["slots"]) for said in of_slots], different),
+        "distinct_1": diversity.distinct(written, 1),
+        "distinct_2": diversity.distinct(written, 2),
         "self_bleu": mean(diversity.self_bleu(group) for group in by_intent.values()),
-        "copied_run": sum(known.copied_run(text) for text in texts) / len(samples),
-        "words": sum(len(text.split()) for text in texts) / len(samples),
+        "copied_run": sum(known.copied_run(text) for text in texts) / len(different),
+        "words": sum(len(text.split()) for text in texts) / len(different),
     }
 
 

@@ -12,9 +12,9 @@ import torch
 
 from pipelines.analysis import clark2019, comparison, heads, one_sentence
 from pipelines.decoder import language_model, sampling
-from pipelines.decoder.ngrams import NgramModel
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.writing import diversity, judging
+from pipelines.writing.ngrams import NgramModel
 from tests.conftest import MIRROR, ROOT, needs_snips
 from tests.pipelines.test_generation import base, rows, tuned  # noqa: F401 (fixtures)
 
@@ -38,10 +38,76 @@ def test_n_grams_give_the_end_its_probability(rows, base):  # noqa: F811
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     model = NgramModel(2, tokenizer, rows["train_full"])
     row = rows["validate"][0]
-    tokens = [*tokenizer.tokenize(f" {row['text']}"), tokenizer.eos_token]
-    before = [language_model.control(row["intent"]), *tokens[:-1]]
-    by_hand = sum(math.log(model.model.score(token, (last,))) for last, token in zip(before, tokens, strict=True))
+    ids = [*tokenizer(f" {row['text']}")["input_ids"], tokenizer.eos_token_id]
+    before = [tokenizer.convert_tokens_to_ids(language_model.control(row["intent"])), *ids[:-1]]
+    by_hand = sum(math.log(model.shares((last,))[token]) for last, token in zip(before, ids, strict=True))
     assert model.log_probability(row) == pytest.approx(by_hand)
+
+
+def kneser_ney(order, places, size, token, context):
+    """Modified Kneser-Ney as Chen & Goodman write it (1999, equations 8 to 10), by loops over all grams.
+
+    The first of a text's tokens stands before it `order` - 1 times; nothing stands before that one.
+    """
+    grams = {place[order - len(context) - 1 :] for place in places}
+    if len(context) == order - 1:
+        counts = {gram: places.count(gram) for gram in grams}
+    else:
+        counts = {}
+        for gram in grams:
+            longer = [place[order - len(gram) :] for place in places]
+            before = {place[order - len(gram) - 1] for place in places if place[order - len(gram) :] == gram}
+            counts[gram] = longer.count(gram) if context and gram[0] == "<a>" else len(before)
+    n1, n2, n3, n4 = ([*counts.values()].count(n) for n in (1, 2, 3, 4))
+    off = [0, 0.5, 1, 1.5]  # where too few grams tell, as of single letters here
+    if n1 and n2 and n3:
+        share = n1 / (n1 + 2 * n2)
+        off = [0, 1 - 2 * share * n2 / n1, 2 - 3 * share * n3 / n2, 3 - 4 * share * n4 / n3]
+    lower = kneser_ney(order, places, size, token, context[1:]) if context else 1 / size
+    after = {gram: count for gram, count in counts.items() if gram[:-1] == context}
+    if not after:
+        return lower
+    left = sum(off[min(count, 3)] for count in after.values()) / sum(after.values())
+    own = counts.get((*context, token), 0)
+    return max(own - off[min(own, 3)], 0) / sum(after.values()) + left * lower
+
+
+def test_n_grams_are_smoothed_as_chen_and_goodman_write_it():
+    random, letters = Random(1), "bcdefghijklmnopqrstu"
+    texts = [
+        " ".join(random.choices(letters, [1 / n for n in range(1, 21)], k=random.randint(1, 6))) for _ in range(99)
+    ]
+    names = {"<a>": 0, "<end>": 1} | {letter: n for n, letter in enumerate(letters, start=2)}
+
+    class Letters:
+        all_special_ids, eos_token_id = [0, 1], 1
+        __len__ = lambda self: len(names)  # noqa: E731
+        __call__ = lambda self, text, **_: {"input_ids": [names[one] for one in text.split()]}  # noqa: E731
+        convert_tokens_to_ids = staticmethod(names.get)
+
+    model = NgramModel(3, Letters(), [{"intent": "a", "text": text} for text in texts])
+    places = [
+        tuple(whole[n : n + 3])
+        for text in texts
+        for whole in [["<a>", "<a>", *text.split(), "<end>"]]
+        for n in range(len(whole) - 2)
+    ]
+    for context in (("<a>", "<a>"), ("<a>", "b"), ("b", "c"), ("f", "f"), ("e", "f")):
+        shares = model.shares(tuple(names[one] for one in context))
+        for token in ("b", "f", "<end>"):
+            wanted = kneser_ney(3, places, len(names), token, context)
+            assert shares[names[token]] == pytest.approx(wanted), (context, token)
+
+
+def test_what_is_written_again_counts_once():
+    judge = SimpleNamespace(
+        predictions=lambda those: [[{"intent": "A" if "play" in one["text"] else "B"} for one in those], None]
+    )
+    samples = [{"intent": "A", "text": "play jazz"}] * 9 + [{"intent": "A", "text": "rate it"}]
+    measured = judging.measure(samples, diversity.Known(["play jazz"]), judge)
+    assert (measured["samples"], measured["texts"]) == (10, 2)
+    assert (measured["intent_recognised"], measured["novel"]) == (0.5, 0.5)
+    assert measured["distinct_1"] == 4 / 20  # repetition is no variety
 
 
 def test_self_bleu_is_within_the_intents():

@@ -1,0 +1,100 @@
+"""An n-gram model of the utterances of each intent: what a decoder has to be better than."""
+
+import math
+from collections import Counter, defaultdict
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from pipelines.data.utterances import Utterance
+from pipelines.decoder.language_model import control
+
+Gram = tuple[int, ...]  # numbers of tokens
+
+
+class NgramModel:
+    """Interpolated n-grams by modified Kneser-Ney (Chen & Goodman 1999, section 3), over the tokens of `tokenizer`.
+
+    Each text begins with the control token of its intent, and ends with the end token: the same tokens, condition and
+    end as the decoder's, so that log-probabilities compare. Below the single tokens stand even shares of all tokens, so
+    that none is impossible.
+    """
+
+    def __init__(self, order: int, tokenizer: Any, rows: list[Utterance]) -> None:
+        self.tokenizer, self.order, self.size = tokenizer, order, len(tokenizer)
+        seen = Counter(place for row in rows for place in self._places(row))
+        self.after: list[dict[Gram, dict[int, int]]] = []  # by order from 1: context -> token -> count
+        self.discounts: list[tuple[float, ...]] = []
+        for length in range(1, order + 1):
+            after: dict[Gram, dict[int, int]] = defaultdict(dict)
+            for gram, count in self._counted(seen, length).items():
+                after[gram[:-1]][gram[-1]] = count
+            self.after.append(dict(after))
+            self.discounts.append(_discounts(Counter(n for of in after.values() for n in of.values())))
+
+    def _counted(self, seen: Counter[Gram], length: int) -> Counter[Gram]:
+        """How often each gram of this length stands there, where it is the longest or begins a text; of others, after
+        how many different tokens."""
+        grams: Counter[Gram] = Counter()
+        before: dict[Gram, set[int]] = defaultdict(set)
+        begins = set(self.tokenizer.all_special_ids) - {self.tokenizer.eos_token_id}
+        for place, count in seen.items():
+            gram = place[self.order - length :]
+            if length == self.order or (length > 1 and gram[0] in begins):
+                grams[gram] += count
+            else:
+                before[gram].add(place[self.order - length - 1])
+        return grams + Counter({gram: len(tokens) for gram, tokens in before.items()})
+
+    def _begin(self, intent: str) -> Gram:
+        return (self.tokenizer.convert_tokens_to_ids(control(intent)),) * (self.order - 1)
+
+    def _places(self, row: Utterance) -> list[Gram]:
+        """For each token of a text, and its end, the `order` - 1 tokens before it, and the token."""
+        ids = self.tokenizer(f" {row['text']}", add_special_tokens=False)["input_ids"]
+        whole = (*self._begin(row["intent"]), *ids, self.tokenizer.eos_token_id)
+        return [whole[n : n + self.order] for n in range(len(ids) + 1)]
+
+    def shares(self, context: Gram) -> np.ndarray:
+        """Probability of each token after `context`, which has `order` - 1 tokens; they sum to 1."""
+        shares = np.full(self.size, 1 / self.size)
+        for length in range(self.order):
+            after = self.after[length].get(context[len(context) - length :])
+            if after is None:  # a longer one was not seen either
+                break
+            tokens, counts = (np.array(list(part)) for part in (after.keys(), after.values()))
+            taken = np.array([0.0, *self.discounts[length]])[np.minimum(counts, 3)]
+            shares *= taken.sum() / counts.sum()
+            shares[tokens] += (counts - taken) / counts.sum()
+        return shares
+
+    def log_probability(self, row: Utterance) -> float:
+        """Log-probability of the text and end of `row`, given its intent, in nats."""
+        return math.fsum(math.log(self.shares(place[:-1])[place[-1]]) for place in self._places(row))
+
+    def write(self, intent: str, seed: int, max_new_tokens: int) -> str:
+        """An utterance of `intent`, drawn token by token."""
+        random = Random(seed)
+        ids: list[int] = []
+        while len(ids) < max_new_tokens:
+            whole = (*self._begin(intent), *ids)
+            limits = self.shares(whole[len(whole) - self.order + 1 :]).cumsum()
+            drawn = int(np.searchsorted(limits, random.random() * limits[-1], side="right"))
+            if drawn == self.tokenizer.eos_token_id:
+                break
+            ids.append(drawn)
+        return " ".join(self.tokenizer.decode(ids).split())
+
+
+def _discounts(counts: Counter[int]) -> tuple[float, ...]:
+    """What is taken off a count of 1, of 2, and of 3 and more, from how many grams have the counts 1 to 4.
+
+    Where there are too few grams to tell, 0.5, 1 and 1.5.
+    """
+    ones, twos, threes, fours = (counts[n] for n in range(1, 5))
+    if not (ones and twos and threes):
+        return 0.5, 1.0, 1.5
+    share = ones / (ones + 2 * twos)
+    found = (1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes)
+    return tuple(min(max(one, 0.0), float(n)) for n, one in enumerate(found, start=1))
