@@ -108,7 +108,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         lessons["next_sentence"]["languages"] = ["spanish"]
         lessons["next_sentence"]["training"]["epochs"] = 1
         lessons["answers"] |= {"shape": {"width": 16, "layers": 1, "heads": 2}, "utterances": 60, "validation": 10}
-        lessons["answers"]["training"]["epochs"] = 2
+        lessons["answers"]["training"] |= {"epochs": 2, "least_steps": 0}
         lessons["transfer"] |= {"seeds": [13, 14], "sizes": {"10": {"per_intent": 10, "steps": 1, "batch_size": 32}}}
 
     edit_params(change)

@@ -65,12 +65,13 @@ def measure(options: Options, materials: Materials) -> Measured:
     positions, tokens = answering.longest([*chain(*asked.values()), *own], tokenizer)
     trainer.seed(seed)
     models = dict(zip(TASKS, answering.build(options.shape, tokenizer, positions), strict=True))
-    best = {}
+    best, steps = {}, 0
     for name, task in TASKS.items():
         trained = trainer.train(
             task, options.training, models[name], tokenizer, asked["train"], asked["validation"], materials.checkpoints
         )
         models[name], best[name] = trained.model, trained.facts["best_epoch"]
+        steps = trained.facts["epochs"] * -(-len(asked["train"]) // trained.facts["batch_size"])  # of both
     test = asked["test"]
     said = _said(models, tokenizer, [*test, *own], tokens)
     said["commonest"] = answering.commonest(asked["train"], test)
@@ -87,7 +88,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         "vocabulary": len(tokenizer),
         "shape": options.shape.model_dump(),
         "questions": {part: len(of) for part, of in asked.items()},
-        "steps": options.training.epochs * -(-len(asked["train"]) // options.training.batch_size),
+        "steps": steps,
         "best_epochs": best,
         "weights": {name: model.num_parameters() for name, model in models.items()},
         "multiply_adds": answering.work(models["bert"], models["gpt2"], tokenizer, test[:COUNTED], tokens),
