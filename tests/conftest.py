@@ -28,7 +28,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_encoder(tmp_path_factory.mktemp("tiny-encoder"))
 
 
-def make_tiny_encoder(folder: Path) -> Path:
+def make_tiny_encoder(folder: Path, seed: int = 0) -> Path:
     """A 2-layer, 32-wide BERT with random weights and a WordPiece vocabulary learned on the sample, in `folder`."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -44,7 +44,7 @@ def make_tiny_encoder(folder: Path) -> Path:
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     BertTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
