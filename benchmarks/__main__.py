@@ -25,11 +25,17 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         sys.exit(f"error: {unknown[0]}: no such section; there are: {', '.join(SECTIONS)}")
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"ratios": {}, "rows": {}}
-    results["machine"] = machine.facts()
+    results = {"machines": {}, "ratios": {}, "rows": {}, "on": {}}  # on: section or ratio -> processor
+    if RESULTS.is_file():
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    here = machine.facts()
+    results["machines"][here["processor"]] = here
     for name in names or [name for name in SECTIONS if name != "snips"]:
         print(f"{name}: {SECTIONS[name].__doc__} ({TIMES} turns)", flush=True)
-        results["rows"][name] = SECTIONS[name](results["ratios"], results["machine"])
+        before = dict(results["ratios"])
+        results["rows"][name] = SECTIONS[name](results["ratios"], here)
+        new = [ratio for ratio, value in results["ratios"].items() if before.get(ratio) != value]
+        results["on"] |= dict.fromkeys((name, *new), here["processor"])
         if share := snips_run(results["rows"]):
             results["ratios"]["snips_run"] = share
         _keep(results)

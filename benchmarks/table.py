@@ -6,12 +6,13 @@ from benchmarks.sections import SECTIONS
 
 
 def tables(results: dict[str, Any]) -> str:
-    """The results as Markdown: machine, ratios, and a table a section."""
-    machine = results["machine"]
-    lines = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in machine.items()]
-    parts = ["\n".join(["| machine | |", "| --- | ---: |", *lines])]
-    lines = [f"| `{name}` | {value:.2f} |" for name, value in sorted(results["ratios"].items())]
-    parts.append("\n".join(["| ratio | |", "| --- | ---: |", *lines]))
+    """The results as Markdown: machines, ratios, and a table a section, each with the machine that it is of."""
+    machines, on = results["machines"].values(), results["on"]
+    facts = list(dict.fromkeys(name for machine in machines for name in machine))
+    lines = [f"| {name.replace('_', ' ')} | {' | '.join(_cell(of.get(name)) for of in machines)} |" for name in facts]
+    parts = ["\n".join(["| machine |" + " |" * len(machines), "| --- |" + " ---: |" * len(machines), *lines])]
+    lines = [f"| `{name}` | {value:.2f} | {on.get(name, '')} |" for name, value in sorted(results["ratios"].items())]
+    parts.append("\n".join(["| ratio | | on |", "| --- | ---: | --- |", *lines]))
     for name, section in SECTIONS.items():
         rows = results["rows"].get(name)
         if not rows:
@@ -20,7 +21,7 @@ def tables(results: dict[str, Any]) -> str:
         head = f"| | {' | '.join(column.replace('_', ' ') for column in columns)} |"
         body = [f"| {key} | {' | '.join(_cell(row.get(column)) for column in columns)} |" for key, row in rows.items()]
         table = "\n".join([head, "| --- |" + " ---: |" * len(columns), *body])
-        parts.append(f"**{name}**: {section.__doc__}\n\n{table}")
+        parts.append(f"**{name}**, {on[name]}: {section.__doc__}\n\n{table}")
     return "\n\n".join(parts)
 
 
