@@ -165,6 +165,23 @@ def _params() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
+def robust() -> str:
+    """What each run loses where test is said or typed otherwise, as `robustness` measured it."""
+    lines = [
+        "| run | metric | as it is | change | texts | points lost, 95 % |",
+        "| --- | --- | ---: | --- | ---: | ---: |",
+    ]
+    for path in sorted((ROOT / "metrics/on_demand").glob("robustness-*.json")):
+        of = read_details(path)
+        for row in of["rows"]:
+            lost = [100 * row[key] for key in ("drop", "low", "high")]
+            lines.append(
+                f"| {of['run']} | {row['metric']} | {row['plain']:.4f} | {row['change']} | {row['changed']} "
+                f"| {lost[0]:.1f} ({lost[1]:.1f} to {lost[2]:.1f}) |"
+            )
+    return "\n".join(lines)
+
+
 def learned() -> str:
     """What each lesson asks, and what it found."""
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
@@ -279,6 +296,7 @@ PAGES = {
         "augmentation": augmented,
         "adapted": adapted,
         "exported": exported,
+        "robust": robust,
         "lessons": learned,
     },
 }

@@ -62,11 +62,11 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
         those = [(run, of[metric]) for run, of in runs.items() if metric in of]
         for one, other in combinations(those, 2):
             first, second = sorted((one, other), key=lambda pair: -_f1(pair[1].sum(axis=0)))
-            result.append({"metric": metric} | _difference(first, second, metric))
+            result.append({"metric": metric} | difference(first, second, metric))
     return result
 
 
-def _difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
+def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
     (name, counts), (other, others) = first, second
     picks = np.random.default_rng(SEED).integers(len(counts), size=(RESAMPLES, len(counts)))
     drawn = [_f1(of[picks].sum(axis=1)) for of in (counts, others)]

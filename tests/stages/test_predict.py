@@ -11,8 +11,8 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.serving import Model, lines, terminal
-from stages import convert, download, evaluate, fetch_encoder, finetune, split
-from tests.conftest import assert_one_line_error, copy_project, run_stage
+from stages import convert, download, evaluate, fetch_encoder, finetune, robustness, split
+from tests.conftest import assert_one_line_error, copy_project, read_details, run_stage
 
 RUNS = ("intent-full", "slots-full", "joint-full", "qa-full")
 TEXT = "play the top twenty jazz songs by miles davis on spotify"
@@ -58,6 +58,25 @@ def test_it_says_what_evaluate_said(trained, run):
                 slot | {"value": None} for slot in before["predicted_slots"]
             ]
             assert all(slot["value"] == row["text"][slot["start"] : slot["end"]] for slot in answer["slots"])
+
+
+def test_what_is_lost_is_counted_from_what_evaluate_said(trained):
+    robustness.robustness("joint-full")
+    report, found = (
+        read_details("metrics/joint-full.json"),
+        read_details("metrics/on_demand/robustness-joint-full.json"),
+    )
+    assert (found["source"], found["utterances"]) == ("sample", 98)
+    names = {"accuracy": "intent_accuracy", "f1": "slot_f1", "frame_accuracy": "frame_accuracy"}
+    assert {row["metric"] for row in found["rows"]} == set(names)
+    for row in found["rows"]:
+        assert row["plain"] == pytest.approx(report[names[row["metric"]]], abs=1e-6)
+        assert row["drop"] == pytest.approx(row["plain"] - row["value"], abs=2e-6)
+        if row["change"] == "upper case":  # the encoder reads lower case
+            assert (row["changed"], row["drop"], row["beyond_chance"]) == (98, 0, False)
+        else:
+            assert 0 < row["changed"] <= 98
+    assert_one_line_error(run_stage("stages.robustness", "qa-full"), "robustness.run qa-full: a run of questions")
 
 
 def test_one_text_or_many(trained):
