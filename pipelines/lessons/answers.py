@@ -18,7 +18,7 @@ from pipelines.training import trainer
 VARY = """
 dvc exp run -S 'lessons.answers.shape={width: 192, layers: 2, heads: 6}' lesson@answers
 dvc exp run -S lessons.answers.utterances=8000 lesson@answers   # does GPT-2 learn to copy?
-dvc exp run -S '+lessons.answers.own=[{text: play so what by miles davis, question: "Which track?"}]' lesson@answers
+dvc exp run -S 'lessons.answers.own=[{text: play so what by miles davis, question: "Which track?"}]' lesson@answers
 """
 WAYS = {"bert": "BERT points", "gpt2": "GPT-2 writes", "commonest": "commonest answer"}
 TASKS = {"bert": answering.POINTING, "gpt2": answering.WRITING}

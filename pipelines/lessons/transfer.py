@@ -25,7 +25,7 @@ from pipelines.tasks.qa import task as qa
 from pipelines.training import trainer
 
 VARY = """
-dvc exp run lesson@transfer -S '+lessons.transfer.sizes.100={per_intent: 100, steps: 90, batch_size: 32}'
+dvc exp run lesson@transfer -S '+lessons.transfer.sizes.50={per_intent: 50, steps: 66, batch_size: 32}'
 dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
   -S lessons.transfer.encoder=bert lesson@transfer
 dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfer
@@ -184,7 +184,7 @@ def _arms(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each size and arm the mean accuracy over the seeds, with its interval, and the epochs that were kept."""
     return [
         {key: of[0][key] for key in ("arm", "size", "utterances", "epochs", "steps")}
-        | _interval([point["accuracy"] for point in of])
+        | _interval([point["accuracy"] for point in of], ends=(0.0, 1.0))
         | {"best_epochs": [point["best_epoch"] for point in of]}
         for of in _groups(points, "size", "arm")
     ]
@@ -210,11 +210,11 @@ def _groups(points: list[dict[str, Any]], *keys: str) -> list[list[dict[str, Any
     return list(groups.values())
 
 
-def _interval(values: list[float]) -> dict[str, float]:
-    """Mean with its 95 % interval by Student's t, over seeds that draw other utterances each."""
+def _interval(values: list[float], ends: tuple[float, float] = (-1.0, 1.0)) -> dict[str, float]:
+    """Mean with its 95 % interval by Student's t, over seeds that draw other utterances each; cut at `ends`."""
     centre = float(np.mean(values))
     half = float(np.std(values, ddof=1) / len(values) ** 0.5 * t.ppf((1 + LEVEL) / 2, len(values) - 1))
-    return {"mean": centre, "low": centre - half, "high": centre + half}
+    return {"mean": centre, "low": max(ends[0], centre - half), "high": min(ends[1], centre + half)}
 
 
 def _inference(options: Options, materials: Materials) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             rows, {"size": "an intent", "utterances": "utterances", "steps": "steps", "epochs": "epochs"} | ARMS
         ),
         page.text(
-            f"Mean of the seeds {seeds}, each with its own draw of utterances, and its 95 % interval (Student's t). "
+            f"Mean of the seeds {seeds}, each with its own draw of utterances, and its 95 % interval (Student's t, cut at 1). "
             "All arms of a size take the same steps of the optimizer on the same utterances; of their epochs the one "
             f"that is best on {facts['validation']} utterances of validation is kept. No dropout. `[CLS]` is read as "
             "pre-training left it; all-MiniLM was trained for the mean of all tokens, so the mean has more to read."
