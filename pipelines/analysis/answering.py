@@ -151,10 +151,10 @@ def build(shape: Shape, tokenizer: Any, positions: int) -> tuple[Any, Any]:
 
 
 def longest(rows: list[Question], tokenizer: Any) -> tuple[int, int]:
-    """Tokens of the longest question with text and answer, and of the longest answer with its end."""
-    answers = [len(_tokens(tokenizer, row["answer"])[0]) + 1 for row in rows]
-    prompts = [len(_prompt(row, tokenizer)[0]) for row in rows]
-    return max(prompt + answer for prompt, answer in zip(prompts, answers, strict=True)), max(answers)
+    """Tokens of the longest question with its text and the longest answer after it; and of the longest answer alone,
+    with its end."""
+    answer = max(len(_tokens(tokenizer, row["answer"])[0]) + 1 for row in rows)
+    return max(len(_prompt(row, tokenizer)[0]) for row in rows) + answer, answer
 
 
 def _tokens(tokenizer: Any, text: str) -> tuple[list[int], list[tuple[int, int]]]:
@@ -284,7 +284,7 @@ def commonest(train: list[Question], rows: list[Question]) -> list[str]:
 
 
 def work(bert: Any, gpt2: Any, tokenizer: Any, rows: list[Question], tokens: int) -> dict[str, float]:
-    """Multiply-adds for a question, the mean over `rows`, one at a time: half of PyTorch's count of operations."""
+    """Million multiply-adds for a question, the mean over `rows`, one at a time: half of PyTorch's operations."""
     done = {}
     for name, ask in (
         ("bert", lambda row: point(bert, tokenizer, [row])),
@@ -293,7 +293,7 @@ def work(bert: Any, gpt2: Any, tokenizer: Any, rows: list[Question], tokens: int
         with FlopCounterMode(display=False) as counter:
             for row in rows:
                 ask(row)
-        done[name] = counter.get_total_flops() / 2 / len(rows)
+        done[name] = counter.get_total_flops() / 2e6 / len(rows)
     return done
 
 

@@ -91,7 +91,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         "steps": steps,
         "best_epochs": best,
         "weights": {name: model.num_parameters() for name, model in models.items()},
-        "multiply_adds": answering.work(models["bert"], models["gpt2"], tokenizer, test[:COUNTED], tokens),
+        "million_multiply_adds": answering.work(models["bert"], models["gpt2"], tokenizer, test[:COUNTED], tokens),
         "counted": len(test[:COUNTED]),
         "right": _right(rows),
         "cases": _cases(rows),
@@ -152,12 +152,12 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     drawn = pictures.bars(
         {row["asked"]: {title: row[way] for way, title in WAYS.items()} for row in right}, "share answered right, test"
     )
-    questions, shape, weights, work = (facts[key] for key in ("questions", "shape", "weights", "multiply_adds"))
+    questions, shape, weights, work = (facts[key] for key in ("questions", "shape", "weights", "million_multiply_adds"))
     shown = [
         row | {way: page.interval(row[way], row[f"{way}_low"], row[f"{way}_high"]) for way in WAYS} for row in right
     ]
     sizes = [
-        {"model": WAYS[name], "weights": weights[name], "work": work[name] / 1e6, "epoch": facts["best_epochs"][name]}
+        {"model": WAYS[name], "weights": weights[name], "work": work[name], "epoch": facts["best_epochs"][name]}
         for name in TASKS
     ]
     asked = {"text": "text", "question": "question"}

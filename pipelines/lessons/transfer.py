@@ -286,10 +286,10 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             rows, {"size": "an intent", "utterances": "utterances", "steps": "steps", "epochs": "epochs"} | ARMS
         ),
         page.text(
-            f"Mean of the seeds {seeds}, each with its own draw of utterances, and its 95 % interval (Student's t, cut at 1). "
-            "All arms of a size take the same steps of the optimizer on the same utterances; of their epochs the one "
-            f"that is best on {facts['validation']} utterances of validation is kept. No dropout. `[CLS]` is read as "
-            "pre-training left it; all-MiniLM was trained for the mean of all tokens, so the mean has more to read."
+            f"Mean of the seeds {seeds}, each with its own draw of utterances, and its 95 % interval (Student's t, cut "
+            "at 1). All arms of a size take the same steps of the optimizer on the same utterances; of their epochs "
+            f"the one that is best on {facts['validation']} utterances of validation is kept. No dropout. `[CLS]` is "
+            "read as pre-training left it; all-MiniLM was trained for the mean of all tokens, so that has more to read."
             + (
                 f" Left out, as train has {facts['fewest']} utterances of an intent: {', '.join(facts['left_out'])}."
                 if facts["left_out"]
