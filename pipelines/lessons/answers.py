@@ -23,8 +23,8 @@ dvc exp run -S 'lessons.answers.own=[{text: play so what by miles davis, questio
 WAYS = {"bert": "BERT points", "gpt2": "GPT-2 writes", "commonest": "commonest answer"}
 TASKS = {"bert": answering.POINTING, "gpt2": answering.WRITING}
 GROUPS = {
-    "pointing alone is right": (True, False),
-    "writing alone is right": (False, True),
+    "BERT alone is right": (True, False),
+    "GPT-2 alone is right": (False, True),
     "both are right": (True, True),
     "neither is right": (False, False),
 }
@@ -185,7 +185,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             f"{facts['counted']} questions)."
         ),
         page.heading("Case by case"),
-        page.table(facts["cases"], {"group": "", "kind": "kind"} | asked | {"answer": "right"} | both),
+        page.table(facts["cases"], {"group": "who", "kind": "kind"} | asked | {"answer": "right"} | both),
     ]
     if facts["own"]:
         body += [page.heading("Own questions"), page.table(facts["own"], asked | both)]

@@ -554,8 +554,8 @@ def test_answers_are_counted_on_test_by_whether_train_had_them(learned):
             assert told[f"{way}_low"] <= told[way] + 1e-6
             assert told[way] <= told[f"{way}_high"] + 1e-6
     groups = {
-        "pointing alone is right": (True, False),
-        "writing alone is right": (False, True),
+        "BERT alone is right": (True, False),
+        "GPT-2 alone is right": (False, True),
         "both are right": (True, True),
         "neither is right": (False, False),
     }
