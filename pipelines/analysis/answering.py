@@ -112,7 +112,7 @@ def _asking(written: dict[str, str], label: str) -> str:
 
 
 def _words(name: str) -> str:
-    """`PlayMusic` and `party_size` in words."""
+    """`BookTable` and `party_size` in words."""
     return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", name).split()).lower()
 
 

@@ -469,10 +469,12 @@ def test_a_lesson_steps_aside_where_its_run_is_gone(changed):
 @pytest.mark.parametrize("name", ["monitor", "transfer"])
 def test_a_lesson_steps_aside_where_there_is_one_intent(changed, monkeypatch, name):
     read = parquet.read
-    monkeypatch.setattr(parquet, "read", lambda path: [row | {"intent": "any"} for row in read(path)])
-    lesson.lesson(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet, "read", lambda path: [row | {"intent": "any"} for row in read(path)])
+        lesson.lesson(name)
     assert "train has one intent, any" in facts(name)["left_out"]
     assert "train has one intent, any" in page(name)
+    lesson.lesson(name)  # as the others expect it
 
 
 def test_few_utterances_are_joined_into_shorter_pairs(changed):
