@@ -21,7 +21,7 @@ SEED = 13
 
 
 def ours(run: str, utterances: int, copies: int = 1, **changes: Any) -> dict[str, float]:
-    """Train a run of params.yaml as its stage does, on so many utterances of train; `changes` to its options.
+    """Train a run of params.yaml as its stage does, once through so many utterances; `changes` to its options.
 
     Returns:
         `seconds` from rows to the trained model, `per_second` (utterances that were passed over), `peak_mib` of the
@@ -29,7 +29,7 @@ def ours(run: str, utterances: int, copies: int = 1, **changes: Any) -> dict[str
     """
     task, options, base, tokenizer = _parts(run)
     validated = changes.pop("validated", False)
-    options = options.model_copy(update={"epochs": 1} | changes)
+    options = options.model_copy(update={"epochs": 1, "least_steps": 0} | changes)
     rows = _rows(utterances, copies)
     validation = parquet.read(SPLITS / "validation.parquet") if validated else []
     trainer.seed(options.seed)

@@ -178,7 +178,7 @@ def _passes(run: str, utterances: int) -> dict[str, tuple[str, dict[str, Any]]]:
 def _trained(runs: dict[str, int]) -> Rows:
     rows = {}
     for run, utterances in runs.items():
-        arguments = {"run": run, "utterances": utterances}
+        arguments = {"run": run, "utterances": utterances, "batch_size": 32}
         rows[run] = _beside(
             in_turns({"ours": ("fine_tuning.ours", arguments), "plain": ("fine_tuning.plain", arguments)})
         )

@@ -47,6 +47,8 @@ def budget(commit: str, run: str, utterances: int) -> dict[str, float]:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
         block = params["finetune"].get(run) or params[STAGES[run]]
         block["epochs"] = 1
+        if "least_steps" in block:  # not in old commits
+            block["least_steps"] = 0
         path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         script = [sys.executable, str(Path(__file__).resolve()), run]
         done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)
