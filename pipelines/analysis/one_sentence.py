@@ -6,37 +6,39 @@ import torch
 
 from pipelines.analysis.heads import attentions
 
+NAMES = ("query", "key", "value")
+
 
 @torch.no_grad()
-def inside(model: Any, inputs: dict[str, torch.Tensor], layer: int, head: int) -> dict[str, torch.Tensor]:
-    """`query`, `key` and `value` (tokens, width of a head), and `weights` (tokens, tokens), whose rows sum to 1.
+def inside(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`query`, `key` and `value` (layers, heads, tokens, width of a head); `weights` (layers, heads, tokens, tokens).
 
-    `model` is a BertModel or a GPT2LMHeadModel under eager attention.
+    The weights' rows sum to 1. `model` is a BertModel or a GPT2LMHeadModel under eager attention.
     """
-    width = model.config.hidden_size // model.config.num_attention_heads
-    seen: dict[str, torch.Tensor] = {}
+    heads = model.config.num_attention_heads
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in NAMES}
     hooks = []
-    if model.config.model_type == "gpt2":
-        project = model.transformer.h[layer].attn.c_attn  # one matrix for all three
 
-        def keep(module: Any, given: Any, output: torch.Tensor) -> None:
-            seen.update(zip(("query", "key", "value"), output.chunk(3, dim=-1), strict=True))
+    def keep(names: tuple[str, ...], output: torch.Tensor) -> None:
+        for name, part in zip(names, output[0].chunk(len(names), dim=-1), strict=True):
+            seen[name].append(part.unflatten(-1, (heads, -1)).transpose(0, 1))
 
-        hooks.append(project.register_forward_hook(keep))
-    else:
-        attention = model.encoder.layer[layer].attention.self
-        for name in ("query", "key", "value"):
-            hooks.append(
-                getattr(attention, name).register_forward_hook(
-                    lambda module, given, output, name=name: seen.__setitem__(name, output)
-                )
-            )
+    for names, project in _projections(model):
+        hooks.append(project.register_forward_hook(lambda module, given, output, names=names: keep(names, output)))
     try:
-        weights = attentions(model, inputs)[layer, head]
+        weights = attentions(model, inputs)
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: of[0, :, head * width : (head + 1) * width] for name, of in seen.items()} | {"weights": weights}
+    return {name: torch.stack(parts) for name, parts in seen.items()} | {"weights": weights}
+
+
+def _projections(model: Any) -> list[tuple[tuple[str, ...], torch.nn.Module]]:
+    """The modules that make queries, keys and values, each with what comes out of it, from the first layer on."""
+    if model.config.model_type == "gpt2":
+        return [(NAMES, block.attn.c_attn) for block in model.transformer.h]  # one matrix for all three
+    of_layers = [layer.attention.self for layer in model.encoder.layer]
+    return [((name,), getattr(of_layer, name)) for of_layer in of_layers for name in NAMES]
 
 
 @torch.no_grad()

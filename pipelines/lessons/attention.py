@@ -13,7 +13,6 @@ from pipelines.analysis.heads import (
     TARGETS,
     analyse,
     arrange,
-    attentions,
     decoder_inputs,
     divergence_between,
     encoder_inputs,
@@ -170,12 +169,13 @@ def _check(options: Options, models: dict[str, tuple[Any, Any]]) -> None:
 
 
 def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]) -> dict[str, str]:
-    """Head view and model view of one sentence each, for encoder and decoder."""
+    """Head, model and neuron view of one sentence each, for encoder and decoder."""
     pages = {}
     for role, (inputs, tokens) in _shown(options, materials, models).items():
         model = models[role][0]
         config = model.config
-        weights = attentions(model, inputs)
+        parts = inside(model, inputs)
+        weights = parts["weights"]
         layers, layer, heads = list(range(config.num_hidden_layers)), 0, []
         if role == "encoder":
             layers, layer, heads = options.layers or layers, options.layer, options.heads
@@ -183,6 +183,10 @@ def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, 
         pages[f"head_view_{role}.html"] = views.head_page(title, weights, tokens, layers, layer, heads)
         title = f"{getattr(options, role)}: attention, all heads"
         pages[f"model_view_{role}.html"] = views.model_page(title, weights, tokens, layers)
+        title = f"{getattr(options, role)}: queries and keys of one head"
+        pages[f"neuron_view_{role}.html"] = views.neuron_page(
+            title, parts, tokens, layers, layer, (heads or [0])[0], both_ways=role == "encoder"
+        )
     for name, html in pages.items():
         if len(html.encode()) > LARGEST_VIEW:
             raise InputError(
@@ -232,7 +236,7 @@ def _inside(
         model = models[role][0]
         layer = min(options.layer, model.config.num_hidden_layers - 1)
         head = min((options.heads or [0])[0], model.config.num_attention_heads - 1)
-        parts = inside(model, inputs, layer, head)
+        parts = {name: of[layer, head] for name, of in inside(model, inputs).items()}
         found[role] = {"layer": layer, "head": head, "tokens": tokens}
         found[role] |= {"count": len(tokens), "width": parts["query"].shape[1]}
         rows += [
@@ -311,7 +315,7 @@ def _views_and_mask(facts: dict[str, Any]) -> list[str]:
         *(
             page.link(f"{view}_view_{role}.html", f"{view} view of {names[role]}: “{sentences[role]}”")
             for role in ("encoder", "decoder")
-            for view in ("head", "model")
+            for view in ("head", "model", "neuron")
         ),
     ]
     if not facts["mask"]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
-from pipelines.analysis import heads
+from pipelines.analysis import heads, one_sentence
 from pipelines.decoder import language_model
 from pipelines.lessons.common import views
 from pipelines.models import loading
@@ -144,16 +144,42 @@ def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attenti
     assert found["pieces"] > 32
 
 
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_the_weights_of_each_head_come_from_its_queries_and_keys(tiny_encoder, role):
+    if role == "encoder":
+        model = BertModel.from_pretrained(tiny_encoder, attn_implementation="eager").eval()
+    else:
+        model = GPT2LMHeadModel(GPT2Config(vocab_size=40, n_positions=16, n_embd=16, n_layer=3, n_head=2)).eval()
+        model.set_attn_implementation("eager")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight *= 5  # far from uniform, where any head would do for any other
+    parts = one_sentence.inside(model, {"input_ids": torch.tensor([[5, 9, 7, 3, 8]])})
+    products = parts["query"] @ parts["key"].transpose(-1, -2) / parts["query"].shape[-1] ** 0.5
+    if role == "decoder":
+        products += torch.full((5, 5), float("-inf")).triu(1)
+    assert parts["weights"].shape == (model.config.num_hidden_layers, 2, 5, 5)
+    assert parts["weights"].std() > 0.1
+    torch.testing.assert_close(products.softmax(-1), parts["weights"], atol=1e-4, rtol=1e-3)
+    assert parts["value"].shape == parts["key"].shape
+
+
 def test_a_view_carries_its_scripts_and_shows_markup_as_text():
     weights = torch.full((2, 2, 3, 3), 1 / 3)
     tokens = ["[CLS]", "</script><script>alert(1)</script>", "&amp;"]
-    html = views.head_page("a <b>", weights, tokens, [0, 1], 0, [])
-    assert html == views.head_page("a <b>", weights, tokens, [0, 1], 0, [])
-    assert "alert(1)</script>" not in html
-    assert "\\u003c/script\\u003e" in html
-    assert "a &lt;b&gt;" in html
-    assert "<script src" not in html
-    assert "cdnjs" not in html
+    numbers = torch.ones(2, 2, 3, 4)
+    parts = {"query": numbers, "key": numbers, "weights": weights}
+    for make in (
+        lambda: views.head_page("a <b>", weights, tokens, [0, 1], 0, []),
+        lambda: views.neuron_page("a <b>", parts, tokens, [0, 1], 1, 0, both_ways=True),
+    ):
+        html = make()
+        assert html == make()
+        assert "alert(1)</script>" not in html
+        assert "\\u003c/script\\u003e" in html
+        assert "a &lt;b&gt;" in html
+        assert "<script src" not in html
+        assert "cdnjs" not in html
 
 
 def test_bert_config_is_what_the_other_tests_think(tiny_encoder):

@@ -50,7 +50,7 @@ FILES = {
     "embeddings": {"positions.svg", "map.svg", "positions.csv", "sentences.csv", "contexts.csv", "map.csv"},
     "architecture": {"weights.svg", "multiply_adds.svg", "encoder.csv", "decoder.csv", "properties.csv"},
     "attention": {
-        *(f"{view}_view_{role}.html" for view in ("head", "model") for role in ("encoder", "decoder")),
+        *(f"{view}_view_{role}.html" for view in ("head", "model", "neuron") for role in ("encoder", "decoder")),
         *(f"{name}_{of}.svg" for name in ("shares", "entropy", "clusters") for of in ("utterances", "pairs")),
         *("depth_sep.svg", "depth_cls.svg", "depth_entropy.svg", "heads_utterances.csv", "heads_pairs.csv"),
         *("matrix_encoder.svg", "matrix_decoder.svg", "inside.svg", "inside.csv"),
@@ -659,3 +659,24 @@ def test_the_model_view_enlarges_a_head(learned, browser, role):
     tab.locator("#attn_background_0_0 ~ rect").first.click()
     assert tab.locator(".detail").count() > 0
     assert problems == []
+
+
+@pytest.mark.parametrize("role", ["encoder", "decoder"])
+def test_the_neuron_view_computes_the_weights_that_it_shows(learned, browser, role):
+    tab, problems = opened(browser, Path(f"data/lessons/attention/neuron_view_{role}.html"))
+    layers = tab.eval_on_selector_all("#layer option", "all => all.map(one => one.textContent)")
+    tab.select_option("#layer", label=layers[-1])
+    tab.locator("#collapsed .tokenContainer").nth(2).hover()
+    tab.locator("#collapsed .plus-sign").nth(2).click()
+
+    def values(kind):
+        return np.array(tab.eval_on_selector_all(f"#expanded {kind}", "all => all.map(one => +one.dataset.value)"))
+
+    shown, seen = values(".softmax"), len(values(".dotproduct"))
+    if role == "decoder":
+        seen = 3
+        assert not shown[seen:].any()
+    weights = np.exp(values(".dotproduct")[:seen])
+    assert np.allclose(weights / weights.sum(), shown[:seen], atol=1e-3)
+    assert problems == []
+    tab.close()

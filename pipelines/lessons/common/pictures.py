@@ -24,8 +24,8 @@ def bars(groups: dict[str, dict[str, float]], label: str) -> bytes:
     axes.set(yticks=range(len(groups)), yticklabels=list(groups), xlabel=label)
     axes.margins(x=0.12)
     axes.invert_yaxis()
-    if len(names) > 1:
-        axes.legend(fontsize=8)
+    if len(names) > 1:  # above, where it covers no bar
+        figure.legend(loc="outside upper center", ncols=len(names), fontsize=8)
     return _svg(figure)
 
 
