@@ -1,6 +1,7 @@
-"""Ask a tuned model what no extractive model can answer: counting, paraphrase, two spans joined, yes or no."""
+"""Ask a qa run what no extractive model can answer; and what its F1 owes to who chooses the questions."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,6 +14,7 @@ from pipelines.tasks.qa import squad
 
 QUESTIONS = Path("data/qa_limits.yaml")
 MODELS = Path("data/models")
+SPLITS = Path("data/splits")
 RUNS = Path("data/runs")
 REPORT = Path("metrics/qa_limits.json")
 PAGE = Path("data/limits")
@@ -26,19 +28,45 @@ WHY = {
 
 def qa_limits() -> None:
     """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
-    run = blocks.load("qa_limits.run", blocks.RunName)
-    there = files.read_json(RUNS / f"{run}.json")["files"] is not None
+    run, intent = (blocks.load(f"qa_limits.{name}", blocks.RunName) for name in ("run", "intent"))
+    there = _there(run)
     cases = _asked(run) if there else []
+    choosers = _choosers(run, intent if _there(intent) else None) if there else []
     answered = sum(bool(case["answer"]) for case in cases)
     source = blocks.load("data", Data).name
-    report = {"source": source, "questions": len(cases), "answered": answered, "cases": cases}
-    files.write_details(REPORT, report | ({} if there else {"absent": run}))
-    absent = f"Nothing was asked: params.yaml has no run `{run}`.\n"
-    if not there:
-        print(f"qa_limits: {absent.strip()}")
+    report = {"source": source, "questions": len(cases), "answered": answered, "cases": cases, "choosers": choosers}
+    absent = [f"params.yaml has no run `{name}`" for name in (run, intent) if not _there(name)]
+    files.write_details(REPORT, report | ({"absent": absent} if absent else {}))
+    for line in absent:
+        print(f"qa_limits: {line}")
     with files.whole(PAGE) as folder:
         folder.mkdir()
-        files.write_text(folder / "qa.md", _page(run, source, cases) if there else absent)
+        files.write_text(folder / "qa.md", _page(run, source, cases, choosers) if there else f"{absent[0]}.\n")
+
+
+def _there(run: str) -> bool:
+    return files.read_json(RUNS / f"{run}.json")["files"] is not None
+
+
+def _choosers(run: str, intent: str | None) -> list[dict[str, Any]]:
+    """Span F1 by who chooses the questions: the gold intent, that which the run `intent` predicts, or nobody."""
+    from pipelines.analysis import asking
+    from pipelines.data import parquet
+    from pipelines.models import inference, loading
+    from pipelines.tasks.intent.task import TASK as INTENT
+    from pipelines.tasks.qa.task import TASK as QA
+
+    found = []
+    model, tokenizer = loading.load_model(QA.auto_class, MODELS / run), loading.load_tokenizer(MODELS / run)
+    judge = loading.load_model(INTENT.auto_class, MODELS / intent) if intent else None
+    for part in ("validation", "test"):
+        rows = parquet.read(SPLITS / f"{part}.parquet")
+        predicted = None
+        if judge:
+            read = inference.predictions(INTENT, judge, loading.load_tokenizer(MODELS / intent), rows)
+            predicted = [one["intent"] for one in read]
+        found.append(asking.ask(model, tokenizer, rows, predicted))
+    return asking.by_chooser(*found)
 
 
 def _asked(run: str) -> list[dict[str, str]]:
@@ -76,7 +104,7 @@ def _why(case: dict[str, str]) -> str:
     return WHY[case["kind"]]
 
 
-def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:
+def _page(run: str, source: str, cases: list[dict[str, str]], choosers: list[dict[str, Any]]) -> str:
     data = described(source)
     lines = [f"What `{run}` (trained on {data}) answers to questions that no single span answers.", ""]
     lines += ["| kind | text | question | right | model's answer | why it is wrong |", "| --- " * 6 + "|"]
@@ -84,6 +112,13 @@ def _page(run: str, source: str, cases: list[dict[str, str]]) -> str:
         f"| {c['kind']} | {c['text']} | {c['question']} | {c['right']} | {c['answer'] or '(refused)'} | {c['why']} |"
         for c in cases
     ]
+    lines += [
+        "",
+        "Who chooses the questions on test. A tagger is told no intent, so its F1 stands beside that of nobody,",
+    ]
+    lines += ["who asks everything; the margin that an answer needs is chosen on validation.", ""]
+    lines += ["| chosen by | questions | answered | span F1 |", "| --- | ---: | ---: | ---: |"]
+    lines += [f"| {c['chosen_by']} | {c['questions']:,} | {c['answered']:,} | {c['span_f1']:.4f} |" for c in choosers]
     return "\n".join(lines) + "\n"
 
 

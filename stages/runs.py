@@ -17,6 +17,7 @@ LOOKED_AT = (
     "judge.intent",
     "judge.slots",
     "qa_limits.run",
+    "qa_limits.intent",
     "lessons.embeddings.tuned",
     "lessons.attention.tuned",
     "lessons.transfer.models",

@@ -84,8 +84,15 @@ def test_only_the_best_starts_and_ends_are_paired():
 
 def test_a_threshold_beyond_all_margins_leaves_one():
     margins = np.array([2.0, 1.0])
-    assert squad.best_threshold(margins, np.zeros(2), np.ones(2)) == 3.0
-    assert squad.best_threshold(margins, np.ones(2), np.zeros(2)) == 0.0
+    assert squad.best_threshold(margins, np.array([False, False]), 1) == 3.0
+    assert squad.best_threshold(margins, np.array([True, True]), 2) == 0.0
+    assert squad.best_threshold(margins, np.array([True, False]), 1) == 1.5
+
+
+def test_an_answer_that_normalises_to_nothing_is_an_answer():
+    result = squad.score([(answer("the"), []), (answer(""), [answer("the")]), (answer("the"), [answer("the")])])
+    assert (result["exact_match"], result["f1"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (result["answerable_exact_match"], result["unanswerable_accuracy"]) == (0.5, 0)
 
 
 def test_a_part_without_questions_has_no_figure():
@@ -96,11 +103,13 @@ def test_a_part_without_questions_has_no_figure():
 @given(st.integers(0, 10_000))
 def test_the_threshold_is_the_best_there_is(number):
     draw = np.random.default_rng(number)
-    margins, answered, refused = draw.normal(size=9), draw.random(9), draw.integers(0, 2, 9).astype(float)
+    margins, right = draw.integers(0, 5, 9).astype(float), draw.random(9) < 0.5
+    wanted = int(right.sum()) + int(draw.integers(0, 3))
 
-    def total(threshold):
-        return np.where(margins >= threshold, answered, refused).sum()
+    def f1(threshold):
+        given = margins >= threshold
+        return 2 * (right & given).sum() / max(given.sum() + wanted, 1)
 
-    best = squad.best_threshold(margins, answered, refused)
+    best = squad.best_threshold(margins, right, wanted)
     candidates = [*margins, margins.max() + 1, margins.min() - 1]
-    assert total(best) == pytest.approx(max(map(total, candidates)))
+    assert f1(best) == pytest.approx(max(map(f1, candidates)))

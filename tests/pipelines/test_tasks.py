@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipelines.analysis import asking
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import words
@@ -213,13 +214,43 @@ def test_a_long_text_is_cut_into_windows_that_find_the_answer(rows, tiny_encoder
     assert prediction["answers"][0]["start"] == len(text) - 7
 
 
-def test_calibration_lets_the_threshold_refuse(rows, tiny_encoder):
+def test_calibration_finds_the_margin_between_right_and_wrong(rows, tiny_encoder):
     task = tasks.get("qa")
     model, features = ask(rows, tiny_encoder)
-    silent = [tuple(np.zeros(len(f["input_ids"]), dtype=np.float32) for _ in range(2)) for f in features]
-    task.calibrate(silent, features, rows, model)
-    scores = task.score(task.decode(silent, features, rows, model), rows)
-    assert scores["unanswerable_accuracy"] == 1  # a model that knows nothing does best to say nothing
+    logits = []
+    for feature in features:
+        start, end = gold_logits(feature, task, model)
+        if not start.argmax():  # cannot be answered: the last token, less sure than the others are
+            start, end = np.zeros_like(start), np.zeros_like(end)
+            start[-2] = end[-2] = 3
+        logits.append((start, end))
+    task.calibrate(logits, features, rows, model)
+    assert 6 < model.config.null_threshold < 18
+    scores = task.score(task.decode(logits, features, rows, model), rows)
+    assert (scores["unanswerable_accuracy"], scores["span_f1"]) == (1, 1)
+
+
+def test_who_chooses_the_questions_decides_what_can_be_found(rows, tiny_encoder):
+    model, _ = ask(rows, tiny_encoder)
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    wrong = [next(name for name in INTENTS if name != row["intent"]) for row in rows]
+    asked = asking.ask(model, tokenizer, rows, wrong)
+    everything = [set(of) for of in asked.answers]
+    assert everything == [set(model.config.questions)] * len(rows)
+    for row, answers in zip(rows, asked.answers, strict=True):
+        for answer in answers.values():  # a perfect model: the slot where there is one, else it is sure of nothing
+            slots = [slot for slot in row["slots"] if slot["label"] == answer["label"]]
+            answer |= {"margin": 1.0, **slots[0]} if slots else {"margin": -1.0, "start": 0, "end": 1}
+    found = {one["chosen_by"]: one for one in asking.by_chooser(asked, asked)}
+    assert list(found) == ["gold intent", "predicted intent", "nobody"]
+    assert found["nobody"]["questions"] == len(rows) * len(model.config.questions) > found["gold intent"]["questions"]
+    twice = sum(len(row["slots"]) - len({slot["label"] for slot in row["slots"]}) for row in rows)
+    slots = sum(len(row["slots"]) for row in rows)
+    for chooser in ("gold intent", "nobody"):
+        assert found[chooser]["answered"] == slots - twice
+        assert found[chooser]["span_f1"] == pytest.approx(2 * (slots - twice) / (2 * slots - twice))
+    assert found["predicted intent"]["span_f1"] < found["gold intent"]["span_f1"]  # not asked for is missed
+    assert "predicted intent" not in asking.ask(model, tokenizer, rows[:1], None).asked
 
 
 @pytest.mark.parametrize(

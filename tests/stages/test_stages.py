@@ -92,6 +92,16 @@ def test_the_chain_from_download_to_summary(project):
     assert limits["questions"] == len(limits["cases"]) >= 20
     assert len({case["kind"] for case in limits["cases"]}) == 4
     assert files_in("data/limits") == {"qa.md"}
+    choosers = {one["chosen_by"]: one for one in limits["choosers"]}
+    assert list(choosers) == ["gold intent", "predicted intent", "nobody"]
+    # the gold intent's questions are those of evaluate, and the margin is chosen on the same rows
+    assert choosers["gold intent"]["span_f1"] == pytest.approx(read_details("metrics/qa-full.json")["span_f1"])
+    limits_page = Path("data/limits/qa.md").read_text(encoding="utf-8")
+    shown = [line for line in limits_page.splitlines() if "| nobody |" in line]
+    assert shown == [
+        f"| nobody | {choosers['nobody']['questions']:,} | {choosers['nobody']['answered']:,} "
+        f"| {choosers['nobody']['span_f1']:.4f} |"
+    ]
 
     result = run_stage("stages.peers")
     assert result.returncode == 0, result.stderr

@@ -48,8 +48,10 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
     right = given = wanted = 0
     for answer, gold in pairs:
         texts = [g["answer"] for g in gold] or [""]
-        exact.append(max(exact_match(answer["answer"], text) for text in texts))
-        overlap.append(max(f1(answer["answer"], text) for text in texts))
+        # "the", which normalises to nothing, is an answer all the same
+        alike = bool(answer["answer"]) == bool(gold)
+        exact.append(alike and max(exact_match(answer["answer"], text) for text in texts))
+        overlap.append(max(f1(answer["answer"], text) for text in texts) if alike else 0.0)
         strict.append(answer["answer"] in texts)
         given += bool(answer["answer"])
         wanted += len(gold)
@@ -90,17 +92,20 @@ def best_span(
     return float(total[i, j]), int(starts[i]), int(ends[j])
 
 
-def best_threshold(margins: np.ndarray, if_answered: np.ndarray, if_refused: np.ndarray) -> float:
-    """The margin (best span over null) that a question must reach to be answered, for the highest total score.
+def best_threshold(margins: np.ndarray, right: np.ndarray, wanted: int) -> float:
+    """The margin (best span over null) that a question must reach to be answered, for the highest micro F1 of spans.
 
     Args:
         margins: (questions,) score of the best span minus that of no answer.
-        if_answered: (questions,) what the answer would score; `if_refused`: what silence would score.
+        right: (questions,) whether the best span is a right answer.
+        wanted: right answers that there are, those that are not asked for among them.
     """
     order = np.argsort(-margins, kind="stable")
-    gains = np.concatenate([[0.0], np.cumsum((if_answered - if_refused)[order])])
-    best = int(gains.argmax())
     ranked = margins[order]
+    hits = np.concatenate([[0], np.cumsum(right[order])])  # of the surest 0, 1, 2, … answers
+    scores = 2 * hits / np.maximum(np.arange(len(hits)) + wanted, 1)
+    scores[1:-1][ranked[:-1] == ranked[1:]] = -1  # equal margins are answered together
+    best = int(scores.argmax())
     if best == 0:
         return float(ranked[0]) + 1.0
     if best == len(ranked):

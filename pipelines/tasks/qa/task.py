@@ -119,7 +119,7 @@ def decode(
     the margin is below the threshold in the model's config, the answer is empty.
     """
     predictions: list[dict[str, Any]] = [{"answers": []} for _ in rows]
-    for n, answer in _spans(logits, features, rows):
+    for n, answer in spans(logits, features, rows):
         if answer["margin"] < model.config.null_threshold:
             answer |= {"answer": "", "start": 0, "end": 0}
         predictions[n]["answers"].append(answer)
@@ -129,14 +129,11 @@ def decode(
 def calibrate(
     logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance], model: Any
 ) -> None:
-    """Set the threshold in the model's config to the one with the highest mean F1 on these rows (validation)."""
-    margins, answered, refused = [], [], []
-    for n, answer in _spans(logits, features, rows):
-        gold = _gold(rows[n], answer["label"])
-        margins.append(answer["margin"])
-        answered.append(max((squad.f1(answer["answer"], g["answer"]) for g in gold), default=0.0))
-        refused.append(float(not gold))
-    threshold = squad.best_threshold(np.array(margins), np.array(answered), np.array(refused))
+    """Set the threshold in the model's config to the one with the highest span F1 on these rows (validation)."""
+    found = spans(logits, features, rows)
+    right = [is_gold(answer, rows[n]) for n, answer in found]
+    wanted = sum(len(_gold(rows[n], answer["label"])) for n, answer in found)
+    threshold = squad.best_threshold(np.array([answer["margin"] for _, answer in found]), np.array(right), wanted)
     model.config.null_threshold = round(threshold, 6)
 
 
@@ -195,6 +192,11 @@ def _right(answer: dict[str, Any], gold: list[dict[str, Any]]) -> bool:
     return (answer["start"], answer["end"]) in ([(g["start"], g["end"]) for g in gold] or [(0, 0)])
 
 
+def is_gold(answer: dict[str, Any], row: Utterance) -> bool:
+    """Whether the span is a slot of the row, with the label that was asked for."""
+    return (answer["start"], answer["end"]) in [(g["start"], g["end"]) for g in _gold(row, answer["label"])]
+
+
 def _draw(options: Options, row_id: str, label: str) -> float:
     return random.Random(f"{options.seed}/{row_id}/{label}").random()
 
@@ -241,7 +243,7 @@ def _target(offsets: list[tuple[int, int] | None], gold: list[dict[str, Any]]) -
     return 0, 0
 
 
-def _spans(
+def spans(
     logits: list[tuple[np.ndarray, np.ndarray]], features: list[dict[str, Any]], rows: list[Utterance]
 ) -> list[tuple[int, dict[str, Any]]]:
     """For each question (row, label) the best span over its windows, with its margin over no answer."""
@@ -292,7 +294,7 @@ def answer(question: str, text: str, model: Any, tokenizer: Any) -> dict[str, An
         window | {"row": 0, "label": ""} for window in _windows(tokenizer, question, text, loading.max_positions(model))
     ]
     logits = predict(model, features, OUTPUTS)
-    ((_, best),) = _spans(logits, features, [{"text": text}])
+    ((_, best),) = spans(logits, features, [{"text": text}])
     refused = best["margin"] < model.config.null_threshold
     if refused:
         best |= {"answer": "", "start": 0, "end": 0}
