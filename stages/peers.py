@@ -13,12 +13,13 @@ from pipelines.data.source import PUBLISHED, Data
 from pipelines.decoder.options import Scratch
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
-from pipelines.reports import benchmark_2017, on_demand
+from pipelines.reports import benchmark_2017, hard_core, on_demand
 from pipelines.reports import peers as published
 from pipelines.writing import augmentation
 
 LITERATURE = Path("data/peers/literature.yaml")
 AUGMENTATION = Path("data/peers/augmentation.yaml")
+HARD_CORE = Path("data/peers/hard_core.yaml")
 RAW = Path("data/raw")
 PREDICTIONS = Path("data/predictions")
 ON_DEMAND = Path("metrics/on_demand")
@@ -37,6 +38,7 @@ def peers() -> None:
     comparable = (source, split.protocol, split.per_intent) == (PUBLISHED, "literature", None)
     if comparable:
         ours += [_joint(notes)] if JOINT in runs else []
+        ours += [_alone(notes)] if INTENT in runs else []
         ours += [_pair(notes)] if {INTENT, SLOTS} <= set(runs) else []
         absent = [run for run in (JOINT, INTENT, SLOTS) if run not in runs]
         notes += [f"No row of ours for {run}: params.yaml has no such run." for run in absent]
@@ -44,8 +46,11 @@ def peers() -> None:
     report |= {"ours": {row["kind"]: row for row in ours}} if comparable else {}
     few_shot, older = _few_shot(source) if source == PUBLISHED else ({}, {})
     report |= {"few_shot": few_shot, "few_shot_older": older} if source == PUBLISHED else {}
+    core = _hard_core() if comparable and JOINT in runs else None
+    report |= {"hard_core": core} if core else {}
     augmented = _augmented(source)
     report |= {"augmentation": augmented, "variants": _variants(source)}
+    notes = list(dict.fromkeys(notes))  # a run may stand in two rows
     files.write_details(REPORT, report | {"notes": notes})
     _plot(few_shot, augmented)
     pages = {
@@ -53,6 +58,7 @@ def peers() -> None:
         "few_shot": published.few_shot_page(few_shot, older),
         "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION), source, split.protocol),
     }
+    pages |= {"hard_core": hard_core.page(core)} if core else {}
     with files.whole(PAGES) as folder:
         folder.mkdir()
         for name, page in pages.items():
@@ -91,6 +97,13 @@ def _joint(notes: list[str]) -> dict[str, Any]:
     return result
 
 
+def _alone(notes: list[str]) -> dict[str, Any]:
+    metrics, rows = _metrics(INTENT), _rows(INTENT)
+    figures = published.over_seeds([metrics["accuracy"], *(seed["accuracy"] for seed in _repeats(INTENT, notes))])
+    figures["interval"] = published.share_interval(sum(row["right"] for row in rows), len(rows))
+    return {"model": "ours: intent-full", "kind": "intent", "weights": metrics["weights"], "intent": figures}
+
+
 def _pair(notes: list[str]) -> dict[str, Any]:
     reports = {run: _metrics(run) for run in (INTENT, SLOTS)}
     rows = {run: _rows(run) for run in (INTENT, SLOTS)}
@@ -115,6 +128,15 @@ def _pair(notes: list[str]) -> dict[str, Any]:
     return result | {
         name: published.over_seeds(values) | {"interval": intervals[name]} for name, values in figures.items()
     }
+
+
+def _hard_core() -> dict[str, Any] | None:
+    """What all seeds of the joint model get wrong; None under a single seed, as many of its errors are chance."""
+    rows = _rows(JOINT)
+    wrong = [{row["id"] for row in rows if not row["right"]}]
+    wrong += [set(seed["wrong"]) for seed in _repeats(JOINT, [])]
+    texts = {row["id"]: row["text"] for row in rows}
+    return hard_core.hard_core(hard_core.read(HARD_CORE), wrong, texts) if len(wrong) > 1 else None
 
 
 def _slots_interval(rows: list[dict[str, Any]]) -> list[float]:

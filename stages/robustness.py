@@ -1,16 +1,14 @@
 """What a run loses where the texts of test are said or typed otherwise: case, errors, fillers, synonyms; on demand."""
 
 from pathlib import Path
-from typing import Any
 
-from pipelines.analysis.robustness import KINDS, changed
+from pipelines.analysis.robustness import KINDS, changed, counts
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.data.source import Data
-from pipelines.models import inference
-from pipelines.reports.differences import difference, measured
+from pipelines.reports.differences import difference
 from pipelines.serving.model import Model
 
 MODELS = Path("data/models")
@@ -25,14 +23,15 @@ def robustness(run: str) -> None:
         raise InputError(f"robustness.run {run}: a run of questions; name runs of intent, slots or joint")
     seed = blocks.load("robustness.seed", blocks.Seed)
     rows = parquet.read(SPLITS / "test.parquet")
-    plain = _counts(model, rows)
+    parts = (model.task, model.model, model.tokenizer)
+    plain = counts(*parts, rows, model.precision)
     report = []
     for kind in KINDS:
         others = [changed(row, kind, seed) for row in rows]
-        counts = _counts(model, others)
+        after = counts(*parts, others, model.precision)
         those = [n for n, (row, other) in enumerate(zip(rows, others, strict=True)) if row["text"] != other["text"]]
         for metric in plain:
-            found = difference(("plain", plain[metric]), (kind, counts[metric]), metric)
+            found = difference(("plain", plain[metric]), (kind, after[metric]), metric)
             report.append(
                 {"change": kind, "changed": len(those), "metric": metric}
                 | {"plain": found["first_value"], "value": found["second_value"], "drop": found["difference"]}
@@ -41,19 +40,6 @@ def robustness(run: str) -> None:
             )
     facts = {"run": run, "source": blocks.load("data", Data).name, "seed": seed, "utterances": len(rows)}
     files.write_details(REPORTS / f"robustness-{run}.json", facts | {"rows": report})
-
-
-def _counts(model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What each utterance adds to each metric, in the order of their ids."""
-    predictions = inference.predictions(model.task, model.model, model.tokenizer, rows, model.precision)
-    return measured(
-        [
-            row
-            | {"right": model.task.is_right(prediction, row)}
-            | {f"predicted_{name}": prediction[name] for name in ("intent", "slots") if name in prediction}
-            for row, prediction in zip(rows, predictions, strict=True)
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from pipelines.lessons.common import words
+from pipelines.reports import hard_core
 from pipelines.reports.peers import few_shot_table, literature_table, read_literature
 from pipelines.writing import augmentation, judging
 from tests.conftest import ROOT, read_details
@@ -69,10 +70,27 @@ def differences() -> str:
     return "\n".join(lines)
 
 
+def choosers() -> str:
+    """Span F1 of the questions by who chooses them, beside the tagger's."""
+    lines = ["| run | questions chosen by | questions | answered | F1 |", "| --- | --- | ---: | ---: | ---: |"]
+    run = _params()["qa_limits"]["run"]
+    lines += [
+        f"| {run} | {row['chosen_by']} | {row['questions']:,} | {row['answered']:,} | {row['span_f1']:.4f} |"
+        for row in _metrics("qa_limits")["choosers"]
+    ]
+    return "\n".join([*lines, f"| slots-full | (a tagger) |  |  | {_metrics('slots-full')['f1']:.4f} |"])
+
+
 def literature(kind: str) -> str:
     """The rows of one kind, ours among them."""
     ours = list(_metrics("peers")["ours"].values())
     return literature_table(ours, read_literature(ROOT / "data/peers/literature.yaml"), kind)
+
+
+def core() -> str:
+    """What all seeds of the joint model get wrong; where one seed alone was measured, nothing."""
+    found = _metrics("peers").get("hard_core")
+    return hard_core.table(found) if found else "Not measured with this code yet."
 
 
 def few_shot() -> str:
@@ -182,6 +200,22 @@ def robust() -> str:
     return "\n".join(lines)
 
 
+def noise() -> str:
+    """What training on changed texts brings to each run, as `noise` measured it."""
+    lines = ["| run | metric | test | trained on | without | with | points gained, 95 % |"]
+    lines.append("| --- | --- | --- | --- | ---: | ---: | ---: |")
+    for path in sorted((ROOT / "metrics/on_demand").glob("noise-*.json")):
+        of = read_details(path)
+        for row in of["rows"]:
+            gained = [100 * row[key] for key in ("gain", "low", "high")]
+            lines.append(
+                f"| {of['run']} | {row['metric']} | {row['change']} | {'yes' if row['trained_on'] else 'no'} "
+                f"| {row['without']:.4f} | {row['with']:.4f} "
+                f"| {gained[0]:.1f} ({gained[1]:.1f} to {gained[2]:.1f}) |"
+            )
+    return "\n".join(lines)
+
+
 def learned() -> str:
     """What each lesson asks, and what it found."""
     lines = ["| lesson | question | found |", "| --- | --- | --- |"]
@@ -287,8 +321,11 @@ PAGES = {
     "stages/README.md": {"stages": stage_table},
     "metrics/README.md": {
         "differences": differences,
+        "choosers": choosers,
         "joint": lambda: literature("joint"),
         "pair": lambda: literature("pair"),
+        "intent_alone": lambda: literature("intent"),
+        "hard_core": core,
         "few_shot": few_shot,
         "levers": levers,
         "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
@@ -297,6 +334,7 @@ PAGES = {
         "adapted": adapted,
         "exported": exported,
         "robust": robust,
+        "noise": noise,
         "lessons": learned,
     },
 }

@@ -75,7 +75,7 @@ def test_the_workflow_asks_for_what_is_there():
 def test_every_section_of_params_is_read_by_a_stage(resolved):
     declared = {path.split(".")[0] for run in resolved.values() for path in run.params}
     # their lists of what to measure are for dvc.yaml
-    others = {"repeat", "few_shot", "variants", "latency", "robustness"}
+    others = {"repeat", "few_shot", "variants", "latency", "robustness", "noise"}
     assert set(PARAMS) - declared - others == set()
 
 

@@ -1,5 +1,6 @@
 """Our figures beside published ones: reading the published, the interval of a test set, and the tables."""
 
+import re
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -12,9 +13,12 @@ from pipelines.core.errors import InputError
 from pipelines.reports.benchmark_2017 import utterances
 from pipelines.writing.augmentation import OLDER
 
-KEYS = {"model", "kind", "encoder", "weights", "intent", "slots", "frame", "definition", "source"}
+KEYS = {"model", "kind", "runs", "encoder", "weights", "intent", "slots", "frame", "definition", "source"}
 FIGURES = ("intent", "slots", "frame")
-KINDS = {"joint": "Intent and slots from one model", "pair": "One model a task"}
+KINDS = {"joint": "Intent and slots from one model", "pair": "One model a task", "intent": "Intent alone"}
+ORDER = {"joint": "slots", "pair": "slots", "intent": "intent"}  # kind -> figure that its table is in order of
+TITLES = {"intent": "intent", "slots": "slot F1", "frame": "frame"}
+RUNS = re.compile(r"mean of \d+|one run|best of runs|re-run|not said")
 RESAMPLES = 2000
 FEW_SHOT_NOTES = """\
 Mean slot F1 by utterances per intent (Coucke et al. 2018, arXiv:1805.10190), scored on the `validate` files: strict F1
@@ -34,14 +38,19 @@ def read_literature(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file is broken, or an entry lacks a key or has a figure that is none.
     """
-    rows = _yaml(path)
+    rows = read_yaml(path)
     for number, row in enumerate(rows if isinstance(rows, list) else [None]):
         if not isinstance(row, dict) or set(row) != KEYS:
             raise InputError(f"{path}: entry {number}: needs exactly {', '.join(sorted(KEYS))}; mend it")
         if row["kind"] not in KINDS:
-            raise InputError(f"{path}: entry {number}: kind: expected {' or '.join(KINDS)}; mend it")
+            raise InputError(f"{path}: entry {number}: kind: expected {', '.join(KINDS)}; mend it")
+        if not RUNS.fullmatch(str(row["runs"])):
+            raise InputError(
+                f"{path}: entry {number}: runs: expected mean of <n>, one run, best of runs, re-run or not said; "
+                "mend it"
+            )
         for name, most in (("weights", 1e6), *((figure, 100) for figure in FIGURES)):
-            empty = row[name] is None and name != "slots"  # the tables are in order of slot F1
+            empty = row[name] is None and name != ORDER[row["kind"]]
             if not empty and not (isinstance(row[name], float | int) and 0 <= row[name] <= most):
                 raise InputError(f"{path}: entry {number}: {name}: expected a number from 0 to {most:,.0f}; mend it")
     return rows
@@ -53,14 +62,19 @@ def read_augmentation(path: Path) -> dict[str, float]:
     Raises:
         InputError: the file is broken, or has something else.
     """
-    figures = _yaml(path)
+    figures = read_yaml(path)
     known = isinstance(figures, dict) and all(isinstance(value, float | int) for value in figures.values())
     if not known or not all(0 <= value <= 100 for value in figures.values()):
         raise InputError(f"{path}: expected lines `name: percent`; mend it")
     return figures
 
 
-def _yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        InputError: it is missing or broken.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -98,7 +112,7 @@ def span_counts(row: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def literature_page(ours: list[dict[str, Any]], published: list[dict[str, Any]], notes: list[str] | None = None) -> str:
-    """The table of joint models, that of one model a task, what the test set leaves open, and the sources."""
+    """A table a kind of model, what the test set leaves open, and the sources."""
     lines = [
         "# Beside the literature",
         "",
@@ -108,10 +122,12 @@ def literature_page(ours: list[dict[str, Any]], published: list[dict[str, Any]],
     for kind, title in KINDS.items():
         lines += [f"## {title}", "", literature_table(ours, published, kind), ""]
     for row in ours:
-        seeds = row["slots"]["seeds"]
+        seeds = row[ORDER[row["kind"]]]["seeds"]
         spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
         intervals = ", ".join(
-            f"{name} {row[name]['interval'][0] * 100:.1f} to {row[name]['interval'][1] * 100:.1f}" for name in FIGURES
+            f"{name} {row[name]['interval'][0] * 100:.1f} to {row[name]['interval'][1] * 100:.1f}"
+            for name in FIGURES
+            if name in row
         )
         lines.append(f"- {row['model']}: {spread}; 95 % interval that 700 utterances leave (first seed): {intervals}.")
     if not ours:
@@ -137,11 +153,17 @@ def few_shot_page(systems: dict[str, dict[str, float]], older: dict[str, str] | 
 
 
 def literature_table(ours: list[dict[str, Any]], published: list[dict[str, Any]], kind: str) -> str:
-    """Markdown table of the rows of one kind, best slot F1 first, ours in bold; it fits 80 columns."""
-    rows = [(row["slots"]["mean"] * 100, _our_cells(row)) for row in ours if row["kind"] == kind]
-    rows += [(row["slots"], _cells(row)) for row in published if row["kind"] == kind]
+    """Markdown table of the rows of one kind, the best first, ours in bold; it fits 80 columns.
+
+    `runs` says of what a row is: papers give one run, a mean, the best of several, or do not say.
+    """
+    order = ORDER[kind]
+    figures = [name for name in FIGURES if any(row.get(name) is not None for row in published if row["kind"] == kind)]
+    rows = [(row[order]["mean"] * 100, _our_cells(row, figures)) for row in ours if row["kind"] == kind]
+    rows += [(row[order], _cells(row, figures)) for row in published if row["kind"] == kind]
     rows.sort(key=lambda pair: -pair[0])
-    lines = ["| model | weights | intent | slot F1 | frame |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines = ["| model | weights, M | runs | " + " | ".join(TITLES[name] for name in figures) + " |"]
+    lines.append("| --- | ---: | --- |" + " ---: |" * len(figures))
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for _, cells in rows])
 
 
@@ -156,15 +178,17 @@ def few_shot_table(systems: dict[str, dict[str, float]], older: dict[str, str] |
     return "\n".join(lines)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    figures = ["" if row[name] is None else f"{row[name]:.2f}" for name in FIGURES]
-    return [row["model"], "" if row["weights"] is None else f"{row['weights']} M", *figures]
+def _cells(row: dict[str, Any], figures: list[str]) -> list[str]:
+    shown = ["" if row[name] is None else f"{row[name]:.2f}" for name in figures]
+    return [row["model"], "" if row["weights"] is None else f"{row['weights']}", row["runs"], *shown]
 
 
-def _our_cells(row: dict[str, Any]) -> list[str]:
-    figures = []
-    for name in FIGURES:
+def _our_cells(row: dict[str, Any], figures: list[str]) -> list[str]:
+    shown = []
+    for name in figures:
         figure = row[name]
-        spread = "" if figure["sd"] is None else f" ± {figure['sd'] * 100:.2f}"
-        figures.append(f"{figure['mean'] * 100:.2f}{spread}")
-    return [f"**{row['model']}**", f"{row['weights'] / 1e6:.1f} M", *figures]
+        spread = "" if figure["sd"] is None else f"±{figure['sd'] * 100:.2f}".replace("±0.", "±.")
+        shown.append(f"{figure['mean'] * 100:.2f}{spread}")
+    seeds = row[ORDER[row["kind"]]]["seeds"]
+    runs = f"mean of {seeds}" if seeds > 1 else "one run"
+    return [f"**{row['model']}**", f"{row['weights'] / 1e6:.1f}", runs, *shown]

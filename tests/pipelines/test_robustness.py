@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipelines.analysis.robustness import KINDS, changed, edited
+from pipelines.analysis.robustness import KINDS, Noise, changed, edited, with_changed
+from pipelines.core.errors import InputError
 
 
 def values(row):
@@ -68,3 +69,20 @@ def test_edits_move_what_follows_and_stretch_what_they_are_in():
     other = edited(row, [(0, 4, "put on"), (9, 10, "hh"), (13, 13, "right ")])
     assert other["text"] == "put on so whhat right now"
     assert values(other) == [("track", "so whhat")]
+
+
+def test_a_share_of_train_also_stands_there_changed(rows):
+    noise = Noise(run=[], share=0.5, kinds=["typing errors", "fillers"], seed=13)
+    made = with_changed(rows, noise)
+    assert made[: len(rows)] == rows
+    more = made[len(rows) :]
+    assert 0.3 * len(rows) < len(more) < 0.7 * len(rows)
+    assert more == with_changed(rows, noise)[len(rows) :]
+    assert len({row["id"] for row in made}) == len(made)
+    by_id = {row["id"]: row for row in rows}
+    of = [(by_id[row["id"].removesuffix("/changed")], row) for row in more]
+    kinds = {kind: sum(changed(one, kind, 13)["text"] == other["text"] for one, other in of) for kind in noise.kinds}
+    assert min(kinds.values()) > 0
+    assert sum(kinds.values()) == len(more)
+    with pytest.raises(InputError, match=r"noise.kinds: lisps: no such rules"):
+        with_changed(rows, Noise(run=[], share=0.5, kinds=["lisps"], seed=13))
