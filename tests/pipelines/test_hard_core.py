@@ -31,7 +31,7 @@ def test_slips_of_the_core_are_set_aside_and_no_others():
 def test_what_was_read_is_of_the_literatures_test_part():
     known = hard_core.read(FILE)
     assert len(known) > 50
-    assert set(row["kind"] for row in known.values()) == set(hard_core.KINDS)
+    assert {row["kind"] for row in known.values()} == set(hard_core.KINDS)
     positions = json.loads((ROOT / "data/literature_split.json").read_text(encoding="utf-8"))["test"]
     for name in known:
         _, intent, position = name.split("/")
