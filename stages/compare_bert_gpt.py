@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.analysis import comparison
 from pipelines.core import blocks, files
 from pipelines.core.command import command
+from pipelines.core.markdown import plain
 from pipelines.core.provenance import described
 from pipelines.data.source import Data
 from pipelines.decoder import language_model, sampling
@@ -143,15 +144,15 @@ def _answer(case: dict[str, str], model: Any, tokenizer: Any) -> dict[str, str]:
 
 def _page(report: dict[str, Any]) -> str:
     def shown(pieces: list[dict[str, Any]]) -> str:
-        return ", ".join(f"`{one['piece'] or ' '}` {one['probability']:.2f}" for one in pieces)
+        return ", ".join(f"“{plain(one['piece'])}” {one['probability']:.2f}" for one in pieces)
 
     sentences = [
-        f"| {row['sentence']} | {shown(row['bert'])} | {row['intent']} | {shown(row['gpt2'])} |"
+        f"| {plain(row['sentence'])} | {shown(row['bert'])} | {row['intent']} | {shown(row['gpt2'])} |"
         for row in report["sentences"]
     ]
     questions = [
-        f"| {case['text']} — {case['question']} | {case['right']} | {case['extracted'] or '(refused)'} "
-        f"| {case['generated']} |"
+        f"| {plain(case['text'])} — {plain(case['question'])} | {plain(case['right'])} "
+        f"| {plain(case['extracted']) or '(refused)'} | {plain(case['generated'])} |"
         for case in report["answers"]["cases"]
     ]
     return _PAGE.format(

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
+from pipelines.core.markdown import plain
 from pipelines.core.provenance import described
 from pipelines.data.source import Data
 from pipelines.decoder import language_model, sampling
@@ -58,7 +59,7 @@ def _sheet(samples: list[dict[str, Any]], source: str) -> str:
             strategy = name
             lines += ["", f"## {name}"]
         lines += ["", f"**{intent}**", ""]
-        lines += [f"- {value:.1f} `{text or '(empty)'}`" for text, value in list(group.items())[:SHOWN]]
+        lines += [f"- {value:.1f} {plain(text) or '(empty)'}" for text, value in list(group.items())[:SHOWN]]
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import yaml
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
+from pipelines.core.markdown import plain
 from pipelines.core.provenance import described
 from pipelines.data.source import Data
 from pipelines.tasks.qa import squad
@@ -109,7 +110,8 @@ def _page(run: str, source: str, cases: list[dict[str, str]], choosers: list[dic
     lines = [f"What `{run}` (trained on {data}) answers to questions that no single span answers.", ""]
     lines += ["| kind | text | question | right | model's answer | why it is wrong |", "| --- " * 6 + "|"]
     lines += [
-        f"| {c['kind']} | {c['text']} | {c['question']} | {c['right']} | {c['answer'] or '(refused)'} | {c['why']} |"
+        f"| {c['kind']} | {plain(c['text'])} | {plain(c['question'])} | {plain(c['right'])} "
+        f"| {plain(c['answer']) or '(refused)'} | {c['why']} |"
         for c in cases
     ]
     lines += [

@@ -23,6 +23,7 @@ TABLE = PLACE / "summary.md"
 LESSONS = Path("data/lessons")
 SAMPLES = Path("data/generated/samples.parquet")
 PAGES = {
+    "summary": TABLE,
     "literature": Path("data/comparison/literature.md"),
     "few_shot": Path("data/comparison/few_shot.md"),
     "generation": Path("data/judgement/generation.md"),
@@ -60,7 +61,7 @@ def report() -> None:
     )
     files.write_text(PLACE / "index.html", writing.html(found, vl_convert.javascript_bundle()))
     files.write_text(PLACE / "lessons.html", writing.lessons(found))
-    files.write_text(PLACE / "report.md", writing.markdown(found, TABLE.read_text(encoding="utf-8")))
+    files.write_text(PLACE / "report.md", writing.markdown(found))
     print(f"{PLACE / 'index.html'}: the page to read first")
 
 

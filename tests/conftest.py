@@ -105,6 +105,7 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         lessons["tokenization"]["vocab_size"] = 400
         lessons["attention"] |= {"layer": 1, "utterances": 24, "clusters": 2}
         lessons["masking"]["utterances"] = 5
+        lessons["masking"]["training"]["epochs"] = 1
         lessons["next_sentence"]["languages"] = ["spanish"]
         lessons["next_sentence"]["training"]["epochs"] = 1
         lessons["answers"] |= {"shape": {"width": 16, "layers": 1, "heads": 2}, "utterances": 60, "validation": 10}

@@ -226,11 +226,10 @@ def learned() -> str:
 
 
 def _tokenization(facts: dict) -> str:
-    rows = {row["tokenizer"]: row for row in facts["tokenizers"]}
-    shown = ", ".join(
-        f"{name} {row['test_fertility']:.2f} ({row['spanish_fertility']:.2f} in Spanish)" for name, row in rows.items()
-    )
-    return f"tokens per word of test: {shown}"
+    shown = ", ".join(f"{row['tokenizer']} {row['test_fertility']:.2f}" for row in facts["tokenizers"])
+    of = {(row["learned"], row["measured"]): row["fertility"] for row in facts["crossed"]["rows"]}
+    spanish = f"{of['spanish', 'spanish']:.2f} learned on Spanish, {of['english', 'spanish']:.2f} on English"
+    return f"tokens per word of test: {shown}; of Spanish by BETO's way: {spanish}"
 
 
 def _embeddings(facts: dict) -> str:

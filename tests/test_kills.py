@@ -37,7 +37,7 @@ def test_what_was_stopped_says_so_and_ends_in_the_same_bytes(project, number, na
     stage = "finetune@joint-full"
     wrong, said = kills.survives(stage, None, expected[stage], number, alone)
     assert wrong == []
-    assert f"stopped: {name}; dvc repro goes on from its last whole epoch\n" in said
+    assert f"stopped: {name}; dvc repro goes on, a training from its last whole epoch\n" in said
     assert said.count("stopped: ") == 1
     assert "Traceback" not in said
     assert not alone or f"exited with {128 + number}" in said  # as DVC reports it

@@ -12,6 +12,8 @@ from pipelines.core.errors import InputError
 
 # how torchrun, MPI and Slurm tell a process how many of it there are
 SEVERAL = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+# what libraries of mathematics count their threads by
+COUNTED_BY = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # how libraries that keep no errno say it: safetensors, torch.save (both of its writers)
 FULL_IN_WORDS = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
@@ -57,9 +59,13 @@ def _on_one_device(threads: int) -> None:
     gpus = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # Trainer would split each batch over all
     if "," in gpus:
         raise InputError(f"CUDA_VISIBLE_DEVICES is {gpus}: a stage computes on one GPU; name one")
+    for name in COUNTED_BY:
+        os.environ[name] = str(threads)  # for libraries that are loaded later
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
+    threadpool_limits(threads)
 
 
 def _is_full(error: BaseException) -> bool:

@@ -1,14 +1,19 @@
-"""Ctrl-C and SIGTERM end a stage in one line; what it was writing is taken away, and its checkpoints stay."""
+"""Ctrl-C and SIGTERM end a stage in one line; what it was writing is taken away, and its checkpoints stay.
+
+A second one, some seconds later, ends it at once: what it waits for, such as a download, may never come.
+"""
 
 import contextlib
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Any
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 AGAIN = 0.01  # seconds until a stop is tried again
+PATIENCE = 2.0  # seconds; DVC and the terminal may send the same stop twice
 
 
 class Stopped(SystemExit):
@@ -30,8 +35,15 @@ def too_late() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    too_late()  # what is unfinished is taken away in peace
-    said = f"stopped: {SIGNALS[signal.Signals(number)]}; dvc repro goes on from its last whole epoch\n"
+    asked = time.monotonic()
+
+    def impatient(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - asked > PATIENCE:
+            os._exit(128 + number)
+
+    for name in SIGNALS:
+        signal.signal(name, impatient)  # what is unfinished is taken away in peace
+    said = f"stopped: {SIGNALS[signal.Signals(number)]}; dvc repro goes on, a training from its last whole epoch\n"
     with contextlib.suppress(OSError):  # nobody reads it any more
         os.write(2, said.encode())  # not through sys.stderr, which may be at work
     raise Stopped(128 + number)

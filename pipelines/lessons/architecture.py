@@ -27,7 +27,7 @@ FAMILY = [
         "weights": 117,
         "layers": 12,
         "open": "weights, code",
-        "source": "Radford et al. 2018",
+        "source": "Radford et al. 2018, Improving Language Understanding by Generative Pre-Training",
     },
     {
         "model": "BERT-large",
@@ -35,7 +35,7 @@ FAMILY = [
         "weights": 340,
         "layers": 24,
         "open": "weights, code",
-        "source": "Devlin et al. 2019",
+        "source": "Devlin et al., arXiv:1810.04805",
     },
     {
         "model": "GPT-2",
@@ -43,7 +43,7 @@ FAMILY = [
         "weights": 1_558,
         "layers": 48,
         "open": "weights, code",
-        "source": "Radford et al. 2019",
+        "source": "Radford et al. 2019, Language Models are Unsupervised Multitask Learners, table 2",
     },
     {
         "model": "GPT-3",

@@ -230,9 +230,11 @@ def _heads(config: Any) -> dict[str, int]:
 def _inside(
     options: Options, materials: Materials, models: dict[str, tuple[Any, Any]]
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """One head of the layer that is shown first, of encoder and decoder: which it is, and a row a number of it."""
+    """One sentence through a head of the layer that is shown first, of encoder and of decoder: which head it is, and a
+    row a number of it."""
     found, rows = {}, []
-    for role, (inputs, tokens) in _shown(options, materials, models).items():
+    same = options.model_copy(update={"sentence": options.decoder_sentence, "second": None})
+    for role, (inputs, tokens) in _shown(same, materials, models).items():
         model = models[role][0]
         layer = min(options.layer, model.config.num_hidden_layers - 1)
         head = min((options.heads or [0])[0], model.config.num_attention_heads - 1)
@@ -268,14 +270,18 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
 
 
 def _matrices(facts: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, bytes]:
-    """The weights of one head of each model, and what those of the encoder come from."""
+    """The weights of one head of each model, side by side, and what those of the encoder come from."""
     of: dict[tuple[str, str], dict[int, list[float]]] = {}
     for row in rows:  # in order
         of.setdefault((row["model"], row["part"]), {}).setdefault(row["row"], []).append(row["value"])
-    drawn = {}
-    for role, one in facts["inside"].items():
-        title = f"{facts['models'][role]}, layer {one['layer']}, head {one['head']}"
-        drawn[f"matrix_{role}"] = pictures.matrix(title, _matrix(of[role, "weights"]), one["tokens"])
+    weights = {
+        f"{facts['models'][role]}, layer {one['layer']}, head {one['head']}": (
+            _matrix(of[role, "weights"]),
+            one["tokens"],
+        )
+        for role, one in facts["inside"].items()
+    }
+    drawn = {"matrices": pictures.matrices(weights)}
     parts = {name: _matrix(of["encoder", name]) for name in ("query", "key", "value")}
     drawn["inside"] = pictures.heatmaps(parts, "width of the head", "token", ticks=False)
     return drawn
@@ -292,10 +298,11 @@ def _one_head(facts: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
     return [
         page.heading("One head, one sentence"),
         page.picture(
-            drawn["matrix_encoder"],
-            "A row says from whom its token takes; it sums to 1. The encoder looks both ways.",
+            drawn["matrices"],
+            f"“{facts['sentences']['decoder']}”. A row says from whom its token takes; it sums to 1. The encoder looks "
+            "both ways; the decoder's matrix is a triangle, as what comes after a token is masked. Each model adds "
+            "tokens of its own: a frame, and the intent.",
         ),
-        page.picture(drawn["matrix_decoder"], "The decoder's is a triangle: what comes after a token is masked."),
         page.picture(drawn["inside"], "Query, key and value of the encoder's head, a row a token."),
         page.text(
             f"Each of the three is {page.shape([tokens, width])}: {tokens} tokens, and {width} numbers a head, as "

@@ -219,7 +219,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
 dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence
 dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
   -S lessons.next_sentence.encoder=bert lesson@next_sentence   # its own head
-$EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence
+python -i data/lessons/next_sentence/calls.py   # then: probability("are you hungry", "very much")
+$EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence   # your own in the table; this trains again
 """,
         data="chatterbot-corpus, statements and replies",
         pictures={"accuracy": drawn},

@@ -2,7 +2,7 @@
 
 import io
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sentencepiece
@@ -13,7 +13,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from pipelines.core.blocks import Seed, Share
 from pipelines.core.errors import InputError
 from pipelines.lessons.common import page, pictures
-from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentences
+from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, Sentences
 from pipelines.models import loading
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.tasks.next_sentence import pairs
@@ -47,7 +47,7 @@ class Options(LessonOptions):
     english: Sentences
     spanish: Sentences
     crossed_vocab_size: int = Field(gt=200, le=100_000)
-    masked_sentences: Sentences
+    masked_sentences: dict[Literal["english", "spanish"], Sentence]
     mask_rate: Share
     seed: Seed
 
@@ -57,11 +57,9 @@ def measure(options: Options, materials: Materials) -> Measured:
     learned_on = [row["text"] for row in materials.rows("train")]
     cutters = {name: _of_model(name, materials) for name in options.models}
     cutters |= learn(learned_on, options.vocab_size)
-    texts = {
-        "test": [row["text"] for row in materials.rows("test")],
-        "english": options.english,
-        "spanish": options.spanish,
-    }
+    said = {language: conversations(language, options.seed) for language in LANGUAGES}
+    texts = {"test": [row["text"] for row in materials.rows("test")]}
+    texts |= {language: of[:HELD_OUT] for language, of in said.items()}
     rows = [
         {"tokenizer": name, "vocabulary": cutter.get_vocab_size()}
         | {f"{of}_{key}": value for of, those in texts.items() for key, value in counts(cutter, those).items()}
@@ -69,8 +67,8 @@ def measure(options: Options, materials: Materials) -> Measured:
     ]
     pieces = [
         {"tokenizer": name, "language": language, "sentence": sentence, "pieces": cut(cutter, sentence)}
-        for language in ("english", "spanish")
-        for sentence in texts[language]
+        for language in LANGUAGES
+        for sentence in getattr(options, language)
         for name, cutter in cutters.items()
     ]
     kept = [
@@ -79,6 +77,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         for probe, text in PROBES.items()
         for back in [round_trip(cutter, text)]
     ]
+    of_spanish, two = crossed(options.crossed_vocab_size, said, options.seed)
     facts = {
         "models": options.models,
         "tokenizers": rows,
@@ -86,8 +85,8 @@ def measure(options: Options, materials: Materials) -> Measured:
         "probes": kept,
         "learned_on_texts": len(learned_on),
         "vocab_size": options.vocab_size,
-        "crossed": crossed(options.crossed_vocab_size, options.seed),
-        "masked": _masked(options, cutters[options.models[0]]),
+        "crossed": two,
+        "masked": _masked(options, {"english": cutters[options.models[0]], "spanish": of_spanish}),
     }
     return Measured(facts, {"tokenizers": rows, "pieces": pieces, "probes": kept})
 
@@ -224,28 +223,34 @@ def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
     }
 
 
-def crossed(size: int, seed: int) -> dict[str, Any]:
+def conversations(language: str, seed: int) -> list[str]:
+    """The sentences of chatterbot-corpus in a language, each once, in an order drawn by seed; code is left out."""
+    said = sorted({" ".join(text.split()) for one in pairs.conversations(language) for text in one} - {""})
+    said = [text for text in said if not set(text) & set("`=(){}<>")]
+    Random(f"{seed}/{language}").shuffle(said)
+    return said
+
+
+def crossed(size: int, texts: dict[str, list[str]], seed: int) -> tuple[Tokenizer, dict[str, Any]]:
     """BETO's way learned on English and on Spanish, each measured on both, on sentences that it has not seen.
 
-    The sentences are those of chatterbot-corpus, as many of each language; `HELD_OUT` of each are measured. The 95 %
-    interval of tokens per word is over sentences drawn anew (Efron 1979).
+    `HELD_OUT` of the `texts` of each language are measured, as many of each are learned on. The 95 % interval of tokens
+    per word is over sentences drawn anew (Efron 1979).
+
+    Returns:
+        The tokenizer that learned Spanish, and the figures.
     """
-    texts = {}
-    for language in LANGUAGES:
-        said = sorted({" ".join(text.split()) for one in pairs.conversations(language) for text in one} - {""})
-        said = [text for text in said if not set(text) & set("`=(){}<>")]  # the English ones have program code too
-        Random(f"{seed}/{language}").shuffle(said)
-        texts[language] = said
     learned_on = min(len(said) for said in texts.values()) - HELD_OUT
+    cutters = {language: _as_beto(said[HELD_OUT : HELD_OUT + learned_on], size) for language, said in texts.items()}
     rows = []
-    for language, said in texts.items():
-        cutter = _as_beto(said[HELD_OUT : HELD_OUT + learned_on], size)
+    for language, cutter in cutters.items():
         for other, those in texts.items():
             low, high = _interval(cutter, those[:HELD_OUT], seed)
             row = {"learned": language, "measured": other, "low": low, "high": high}
             measured = counts(cutter, those[:HELD_OUT])
             rows.append(row | {name: measured[name] for name in ("fertility", "unknown")})
-    return {"learned_on": learned_on, "held_out": HELD_OUT, "vocab_size": size, "rows": rows}
+    facts = {"learned_on": learned_on, "held_out": HELD_OUT, "vocab_size": size, "rows": rows}
+    return cutters["spanish"], facts
 
 
 def _interval(tokenizer: Tokenizer, texts: list[str], seed: int) -> tuple[float, float]:
@@ -256,17 +261,17 @@ def _interval(tokenizer: Tokenizer, texts: list[str], seed: int) -> tuple[float,
     return float(low), float(high)
 
 
-def _masked(options: Options, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Sentences, masked by whole words and by single tokens, at the same rate."""
+def _masked(options: Options, cutters: dict[str, Tokenizer]) -> dict[str, Any]:
+    """A sentence of each language, masked by whole words and by single tokens, at the same rate."""
     rows = []
-    for sentence in options.masked_sentences:
-        encoded = tokenizer.encode(sentence, add_special_tokens=False)
+    for language, sentence in options.masked_sentences.items():
+        encoded = cutters[language].encode(sentence, add_special_tokens=False)
         ways = {"whole words": encoded.word_ids, "single pieces": list(range(len(encoded.tokens)))}
-        rows.append({"masking": "none", "pieces": encoded.tokens})
+        rows.append({"language": language, "masking": "none", "pieces": encoded.tokens})
         for way, units in ways.items():
             chosen = masked_lm.choose(units, options.mask_rate, [1.0, 0.0], Random(options.seed))
             shown = ["[MASK]" if unit in chosen else piece for unit, piece in zip(units, encoded.tokens, strict=True)]
-            rows.append({"masking": way, "pieces": shown})
+            rows.append({"language": language, "masking": way, "pieces": shown})
     return {"rate": options.mask_rate, "rows": rows}
 
 
@@ -278,7 +283,7 @@ def named(facts: dict[str, Any]) -> dict[str, str]:
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
     tokenizers = facts["tokenizers"]
-    languages = {"test": "English, test utterances", "english": "English, own", "spanish": "Spanish, own"}
+    languages = {"test": "test utterances", "english": "English talk", "spanish": "Spanish talk"}
     chart = pictures.bars(
         {row["tokenizer"]: {title: row[f"{of}_fertility"] for of, title in languages.items()} for row in tokenizers},
         "tokens per word",
@@ -294,8 +299,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         ),
         page.text(
             f"The `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
-            f"for {facts['vocab_size']:,} tokens, so they compare; the others come with their models. What was "
-            "learned on English cuts Spanish into more tokens, and a letter that a vocabulary lacks makes a "
+            f"for {facts['vocab_size']:,} tokens, so they compare; the others come with their models. Talk is "
+            f"{facts['crossed']['held_out']} sentences of chatterbot-corpus in each language. What was learned on "
+            "English cuts Spanish into more tokens, BETO's way too, and a letter that a vocabulary lacks makes a "
             "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
         ),
         page.text(
@@ -321,7 +327,8 @@ def _two_languages(crossed: dict[str, Any]) -> list[str]:
         page.text(
             f"BETO's way, cased, learned on {crossed['learned_on']} conversational sentences of either language with "
             f"room for {crossed['vocab_size']:,} tokens, and measured on {crossed['held_out']} others of each. In "
-            "brackets the 95 % interval. The language that a vocabulary has not read costs more tokens."
+            "brackets the 95 % interval. The language that a vocabulary has not read costs more tokens. An unknown "
+            "word counts as one token, which flatters where many are unknown."
         ),
         page.table(
             rows,
@@ -357,8 +364,9 @@ def _side_by_side(facts: dict[str, Any]) -> list[str]:
             page.heading("Whole words or single tokens"),
             page.text(
                 f"Masked at a rate of {facts['masked']['rate']}. Where single tokens are masked, the rest of the word "
-                "often gives the answer away; whole-word masking hides all tokens of a word at once."
+                "often gives the answer away; whole-word masking hides all tokens of a word at once. The Spanish "
+                "sentence is cut by BETO's way, learned on Spanish above, as BETO was masked by whole words."
             ),
-            page.table(facts["masked"]["rows"], {"masking": "masking", "pieces": "tokens"}),
+            page.table(facts["masked"]["rows"], {"language": "language", "masking": "masking", "pieces": "tokens"}),
         ]
     return body

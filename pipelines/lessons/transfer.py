@@ -33,7 +33,7 @@ dvc exp run -S 'lessons.transfer.sentences=[wake me up at seven]' lesson@transfe
 
 ARMS = {
     "random": "random weights, every weight trained",
-    "frozen": "pre-trained, new layer on `[CLS]`",
+    "frozen": "pre-trained, new layer on the pooled `[CLS]`",
     "mean": "pre-trained, new layer on the mean",
     "full": "pre-trained, every weight trained",
 }

@@ -13,7 +13,8 @@ import torch
 
 from pipelines.models.options import Precision
 
-ISA = "ONEDNN_MAX_CPU_ISA"  # environment variable that keeps oneDNN from using what the processor has
+# environment variables that keep oneDNN from using what the processor has
+ISA = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 
 
 def on_gpu() -> bool:
@@ -28,7 +29,7 @@ def chosen(precision: Precision) -> str:
     if on_gpu():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     has = torch.cpu.get_capabilities()
-    allowed = torch.backends.cpu.get_cpu_capability() == "AVX512" and ISA not in os.environ
+    allowed = torch.backends.cpu.get_cpu_capability() == "AVX512" and not os.environ.keys() & set(ISA)
     return "bf16" if allowed and (has.get("avx512_bf16") or has.get("amx_bf16")) else "fp32"
 
 

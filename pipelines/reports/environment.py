@@ -9,10 +9,15 @@ from typing import Any
 CPU = Path("/proc/cpuinfo")
 # instruction sets that PyTorch, oneDNN and MKL choose their kernels by
 SETS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
-CHOOSE = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")  # environment variables
+# environment variables that choose among them
+CHOOSE = (
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+)
 LIBRARIES = (
     "accelerate",
     "datasets",
+    "matplotlib",
     "nltk",
     "numpy",
     "pyarrow",

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import InputError
+from pipelines.core.markdown import plain
 from pipelines.reports.peers import over_seeds, read_yaml
 
 KINDS = {
@@ -62,7 +63,7 @@ def page(report: dict[str, Any]) -> str:
     lines = ["# The hard core", "", table(report), ""]
     lines += ["Scores stand as published; the line without slips says only how much labels could explain.", ""]
     lines += ["| utterance | kind | why |", "| --- | --- | --- |"]
-    lines += [f"| {row['text'].replace('|', ' ')} | {row['kind']} | {row['reason']} |" for row in report["core"]]
+    lines += [f"| {plain(row['text'])} | {row['kind']} | {row['reason']} |" for row in report["core"]]
     return "\n".join(lines) + "\n"
 
 

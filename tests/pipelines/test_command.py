@@ -125,7 +125,7 @@ def test_a_stop_is_one_line_and_takes_away_what_is_unfinished(tmp_path, number, 
     process.send_signal(number)
     out, said = process.communicate(timeout=10)
     assert (process.returncode, out) == (128 + number, "")
-    assert said == f"stopped: {name}; dvc repro goes on from its last whole epoch\n"
+    assert said == f"stopped: {name}; dvc repro goes on, a training from its last whole epoch\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,7 +159,7 @@ print("went on")
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
     assert "went on" not in process.stdout.read()
     if where != "nobody reads":
-        assert process.stderr.read() == "stopped: SIGTERM; dvc repro goes on from its last whole epoch\n"
+        assert process.stderr.read() == "stopped: SIGTERM; dvc repro goes on, a training from its last whole epoch\n"
 
 
 def test_a_stop_after_the_work_is_passed_over():

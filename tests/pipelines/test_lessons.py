@@ -7,10 +7,12 @@ from pathlib import Path
 from random import Random
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import BertConfig
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
@@ -26,6 +28,7 @@ from pipelines.tasks.intent import task as intent
 from pipelines.tasks.masked_lm import Options as Masking
 from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.tasks.next_sentence import pairs as pairs_of
+from pipelines.tasks.next_sentence import task as next_sentence
 from pipelines.training import monitor, trainer
 from tests.conftest import ROOT
 
@@ -143,19 +146,29 @@ def test_pseudo_perplexity_is_that_of_a_plain_loop(masked):
     assert found["pseudo_perplexity"] == pytest.approx(math.exp(surprise / pieces), rel=1e-4)
 
 
-def test_masked_accuracy_counts_by_what_became_of_a_word(masked):
+def test_masked_accuracy_counts_by_what_became_of_a_word(masked, monkeypatch):
     model, tokenizer = masked
     rows = [{"id": str(n), "text": text} for n, text in enumerate(TEXTS[:60])]
     features = masked_lm.encode(rows, tokenizer, model, Masking())
     found = masking.masked_accuracy(model, tokenizer, features)
     assert set(found) == {"all", "masked", "replaced", "kept"}
-    assert 0 <= found["all"] <= 1
-    for feature in features:  # a model that sees the answer everywhere finds all that was kept
-        feature["input_ids"] = [
-            label if label != NO_LABEL else shown
-            for shown, label in zip(feature["input_ids"], feature["labels"], strict=True)
-        ]
-    assert set(masking.masked_accuracy(model, tokenizer, features)) == {"all", "kept"}
+
+    def says(of):
+        """Stands in for a model that says `of` at each place of a feature."""
+        size = len(tokenizer)
+        for start in range(0, len(features), 7):
+            batch = list(range(start, min(start + 7, len(features))))
+            logits = [torch.nn.functional.one_hot(torch.tensor(of(features[n])), size).float() for n in batch]
+            yield batch, type("Output", (), {"logits": torch.nn.utils.rnn.pad_sequence(logits, batch_first=True)})
+
+    kept = sum(a == b for f in features for a, b in zip(f["input_ids"], f["labels"], strict=True))
+    total = sum(label != NO_LABEL for f in features for label in f["labels"])
+    assert 0 < kept < total / 4
+    monkeypatch.setattr(masking.inference, "batches", lambda *_: says(lambda feature: feature["input_ids"]))
+    found = masking.masked_accuracy(model, tokenizer, features)  # it repeats what it sees
+    assert found == {"all": pytest.approx(kept / total), "masked": 0, "replaced": 0, "kept": 1}
+    monkeypatch.setattr(masking.inference, "batches", lambda *_: says(lambda one: [max(n, 0) for n in one["labels"]]))
+    assert set(masking.masked_accuracy(model, tokenizer, features).values()) == {1}
 
 
 def test_conversations_of_one_part_are_in_no_other():
@@ -296,3 +309,18 @@ def test_what_is_found_without_context(tiny_encoder):
     assert found["masked_accuracy"]["all"] == pytest.approx(2 / 3)
     # three of four tokens, and one more for each that there is
     assert found["pseudo_perplexity"] == pytest.approx((4 + len(tokenizer)) / 4)
+
+
+def test_the_first_class_of_next_sentence_is_that_it_follows(tiny_encoder):
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    pairs = [
+        {"first": "how are you", "second": "fine", "next": True},
+        {"first": "hello", "second": "no", "next": False},
+    ]
+    model = type("Model", (), {"config": BertConfig(max_position_embeddings=64, longest_pair=None)})
+    features = next_sentence.encode(pairs, tokenizer, model)
+    assert [feature["labels"] for feature in features] == [0, 1]  # as BertForNextSentencePrediction has it
+    said = next_sentence.decode([np.array([3.0, 0.0]), np.array([0.0, 3.0])], features, pairs, model)
+    assert said[0]["probability"] > 0.9 > 0.1 > said[1]["probability"]
+    assert next_sentence.score(said, pairs) == {"accuracy": 1}
+    assert next_sentence.score(said[::-1], pairs) == {"accuracy": 0}

@@ -153,7 +153,7 @@ def a_page(text, recognised=0.5):
             "generation": {"strategies": {"greedy": {"self_bleu": 1.0, "intent_recognised": recognised, "novel": 1.0}}},
         },
         pages=dict.fromkeys(
-            ("literature", "few_shot", "generation", "limits", "bert_gpt"), f"# T\n\n| {text} |\n|---|\n"
+            ("summary", "literature", "few_shot", "generation", "limits", "bert_gpt"), f"# T\n\n| {text} |\n|---|\n"
         ),
         lessons={"attention": "<h1>What?</h1>"},
         samples=[{"strategy": "greedy", "intent": text, "text": text}],
@@ -181,7 +181,9 @@ def test_what_was_not_measured_is_not_drawn():
 
 
 def test_a_pull_request_gets_runs_changes_and_mistakes():
-    text = writing.markdown(a_page("play"), "| run |\n| --- |\n| slots-full |\n")
+    found = a_page("play")
+    found.pages["summary"] = "| run |\n| --- |\n| slots-full |\n"
+    text = writing.markdown(found)
     assert "| slots-full |" in text
     assert "- `play`: `not set` → `1`" in text
     assert "| intent-full | 1 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
@@ -205,6 +207,18 @@ def test_it_opens_from_disk_and_everybody_can_read_it(browser, made, width, sche
         charts.nth(n).scroll_into_view_if_needed()
         charts.nth(n).locator("svg").wait_for()
     assert charts.count() == 6
+    assert serious(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert problems == []
+    tab.close()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_way_through_the_lessons_can_be_read(browser, tmp_path, width):
+    path = tmp_path / "lessons.html"
+    path.write_text(writing.lessons(a_page("play")), encoding="utf-8")
+    tab, problems = opened(browser, path, viewport={"width": width, "height": 900})
+    assert tab.locator("main a, ol a").first.get_attribute("href") == "../lessons/attention/index.html"
     assert serious(tab) == []
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert problems == []

@@ -107,7 +107,7 @@ def left_out(name: str, words: Words, line: str) -> str:
 
 def _filled(name: str, data: str, words: Words, **parts: str) -> str:
     before, after = beside(name)
-    links = [("../../report/lessons.html", "all lessons")]
+    links = [("../../report/lessons.html", "all lessons (made by dvc repro)")]
     links += [(f"../{before}/index.html", f"← {before}")] if before else []
     links += [(f"../{after}/index.html", f"{after} →")] if after else []
     quiz = [

@@ -68,15 +68,17 @@ def heatmaps(matrices: dict[str, np.ndarray], x: str, y: str, ticks: bool = True
     return _svg(figure)
 
 
-def matrix(title: str, values: np.ndarray, names: list[str]) -> bytes:
-    """A square matrix whose rows and columns have names."""
-    figure, axes = _figure(min(7.0, 1.6 + 0.28 * len(names)))
-    image = axes.imshow(values, vmin=0, cmap="viridis", interpolation="none")
-    axes.set_title(title, fontsize=10)
-    names = [name.replace("$", r"\$") for name in names]  # no formulas
-    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    figure.colorbar(image, ax=axes, shrink=0.8)
+def matrices(of: dict[str, tuple[np.ndarray, list[str]]]) -> bytes:
+    """Square matrices side by side, on one scale: title -> values, and the names of its rows and columns."""
+    figure, grid = _figure(min(6.0, 1.9 + 0.22 * max(len(names) for _, names in of.values())), len(of), of)
+    high = max(float(values.max()) for values, _ in of.values())
+    for axes, (title, (values, names)) in zip(grid, of.items(), strict=True):
+        image = axes.imshow(values, vmin=0, vmax=high, cmap="viridis", interpolation="none")
+        axes.set_title(title, fontsize=9)
+        names = [name.replace("$", r"\$") for name in names]  # no formulas
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+        axes.set_yticks(range(len(names)), names, fontsize=7)
+    figure.colorbar(image, ax=grid, shrink=0.8)
     return _svg(figure)
 
 

@@ -18,6 +18,7 @@ _PAGE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>body {{ margin: 1.5rem; font: 15px/1.5 system-ui, sans-serif; color: #222; }}</style>
@@ -118,6 +119,7 @@ def _page(title: str, how: str, view: Any, attention: Any, tokens: list[str], **
         html = html.replace(f"\\u{ord(letter):04x}", f"\\u{ord(sign):04x}")
     html = re.sub(r"bertviz-[0-9a-f]{32}", "bertviz", html)  # a fresh uuid each time
     html = re.sub(r"<script src=[^>]*></script>", "", html)
+    html = html.replace('<select id="layer">', '<select id="layer" aria-label="Layer">')
     return _filled(title, how, html)
 
 

@@ -52,27 +52,20 @@ def results(found: Found, drawn: Charts) -> str:
         {
             "run": run,
             "metric": of["headline"],
-            "test": of["report"][of["headline"]],
-            "validation": of["report"]["validation"][of["headline"]],
+            "value": of["report"][of["headline"]],
             "mode": of["report"]["mode"],
-            "trained": of["report"]["trained_weights"],
-            "epoch": of["report"]["best_epoch"],
         }
         for run, of in found.runs.items()
     ]
-    drawn["results"] = charts.results(
-        [{name: row[name] for name in ("run", "metric", "mode")} | {"value": row["test"]} for row in rows]
-    )
-    columns = {"run": "run", "metric": "metric", "test": "test", "validation": "validation"}
-    columns |= {"trained": "trained weights", "epoch": "best epoch"}
+    drawn["results"] = charts.results(rows)
     return "\n".join(
         [
             page.text(
-                "`full` trains every weight, `head` the new layer alone. One seed each; with few utterances "
-                "small differences are noise."
+                "`full` trains every weight, `head` the new layer alone. One seed each; means over seeds, where others "
+                "were measured, stand beside the published figures. With few utterances small differences are noise."
             ),
             _chart("results", "Test, by run."),
-            page.table(rows, columns),
+            markdown(found.pages["summary"]),
             _folded("Beside published figures", markdown(found.pages["literature"])),
             _folded("Beside the vendors of 2017, few-shot", markdown(found.pages["few_shot"])),
         ]

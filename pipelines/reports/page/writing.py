@@ -71,9 +71,9 @@ def lessons(found: Found) -> str:
     return _LESSONS.format(data=escape(described(found.facts["source"])), items="\n".join(items))
 
 
-def markdown(found: Found, table: str) -> str:
+def markdown(found: Found) -> str:
     """What a pull request needs: the table of runs, what params were changed, and where the mistakes lie."""
-    lines = ["# What the pipeline found", "", table.strip(), ""]
+    lines = ["# What the pipeline found", "", found.pages["summary"].strip(), ""]
     rows = changed(found.params, found.defaults)
     lines += [f"Params changed: {len(rows)}." if rows else "No param was changed.", ""]
     lines += [f"- `{row['param']}`: {_cell(row['default'])} → {_cell(row['now'])}" for row in rows[:20]]
