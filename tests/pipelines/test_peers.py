@@ -104,8 +104,8 @@ def test_spans_of_a_predictions_row_are_counted():
         ),
         ("[", "literature.yaml"),
         (
-            "- {model: x, kind: joint, runs: one run, encoder: , weights: 1, intent: 980, slots: 1, frame: 1, source: , "
-            "definition: }",
+            "- {model: x, kind: joint, runs: one run, encoder: , weights: 1, intent: 980, slots: 1, frame: 1, "
+            "source: , definition: }",
             "entry 0: intent: expected a number from 0 to 100",
         ),
         (

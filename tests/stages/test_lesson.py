@@ -673,17 +673,19 @@ def test_the_neuron_view_computes_the_weights_that_it_shows(learned, browser, ro
     tab, problems = opened(browser, Path(f"data/lessons/attention/neuron_view_{role}.html"))
     layers = tab.eval_on_selector_all("#layer option", "all => all.map(one => one.textContent)")
     tab.select_option("#layer", label=layers[-1])
-    tab.locator("#collapsed .tokenContainer").nth(2).hover()
-    tab.locator("#collapsed .plus-sign").nth(2).click()
+    token = tab.locator("#collapsed #leftText > g").nth(2)
+    token.hover()
+    token.locator("rect").last.click()  # the plus
 
-    def values(kind):
-        return np.array(tab.eval_on_selector_all(f"#expanded {kind}", "all => all.map(one => +one.dataset.value)"))
+    def values(of, value):
+        return np.array(tab.eval_on_selector_all(f"#expanded {of}", f"all => all.map(one => +one.{value})"))
 
-    shown, seen = values(".softmax"), len(values(".dotproduct"))
+    shown = values("#rightText .highlight", "style.opacity")
+    seen = len(shown)
     if role == "decoder":
         seen = 3
         assert not shown[seen:].any()
-    weights = np.exp(values(".dotproduct")[:seen])
+    weights = np.exp(values(".dotproduct", "dataset.value")[:seen])
     assert np.allclose(weights / weights.sum(), shown[:seen], atol=1e-3)
     assert problems == []
     tab.close()
