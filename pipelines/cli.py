@@ -92,6 +92,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
     from pipelines.core import blocks, files
     from pipelines.corpus import sources, starting
+    from pipelines.data.source import PUBLISHED, SAMPLE
 
     source = Path(arguments.corpus)
     corpus = sources.read(source)
@@ -101,20 +102,26 @@ def _init(arguments: argparse.Namespace) -> None:
         planned = replace(planned, runs=tuple(arguments.runs.split(",")))
     here = Path.cwd().resolve()
     place = source.resolve().relative_to(here) if source.resolve().is_relative_to(here) else source.resolve()
+    if str(place) in (PUBLISHED, SAMPLE):
+        raise InputError(f"{place}: as data.source this word means the corpus that comes with the project; rename it")
+    finetune = list(blocks.load("finetune", dict[blocks.RunName, dict]))
     first = next(row for rows in corpus.parts.values() for row in rows)
     text = blocks.PARAMS.read_text(encoding="utf-8")
     files.write_text(blocks.PARAMS, starting.params(text, str(place), first["intent"], planned))
     sizes = ", ".join(f"{name} {size}" for name, size in planned.sizes.items())
     print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split, {sizes}\nruns: {', '.join(planned.runs)}")
+    if others := [run for run in finetune if run not in planned.runs]:
+        print(f"left out: {', '.join(others)} (--runs names those to keep)")
+    for part, intents in planned.lacking.items():
+        print(f"{part} has none of: {', '.join(map(printable, intents))[:80]}; more utterances of them would mend it")
     print(f"Next:\n  dvc repro summary\n  snips predict {shlex.quote(printable(first['text']))}")
 
 
 def _predict(arguments: argparse.Namespace) -> None:
     from pipelines.serving import lines, terminal
-    from pipelines.serving.model import best_for
 
     wanted = ("qa",) if arguments.ask is not None else ("joint", "intent", "slots")
-    model = _load(_folder(arguments.model) if arguments.model else best_for(MODELS, wanted))
+    model = _load(_folder(arguments.model) if arguments.model else _best(wanted))
     if arguments.text == "-":
         broken = lines.answer(model, sys.stdin.buffer, sys.stdout, arguments.ask)
         if broken:
@@ -125,6 +132,18 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(json.dumps(said, ensure_ascii=False))
     else:
         print(terminal.answer(said, model.name, sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+
+
+def _best(wanted: tuple[str, ...]) -> Path:
+    """The run of params.yaml to ask, of the corpus that it names; without a params.yaml any that is there."""
+    from pipelines.core import blocks
+    from pipelines.data.source import Data
+    from pipelines.serving.model import best_for
+
+    if not blocks.PARAMS.exists():
+        return best_for(MODELS, wanted)
+    named = blocks.load("finetune", dict[blocks.RunName, dict])
+    return best_for(MODELS, wanted, named, blocks.load("data", Data).name)
 
 
 def _folder(run: str) -> Path:
@@ -163,11 +182,17 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 def _exported() -> Path:
     """The export of the best run for new texts, the quickest form first; the run itself without one."""
-    from pipelines.serving.model import best_for
+    from pipelines.core import files
+    from pipelines.serving.exported import FACTS, WEIGHTS
 
-    run = best_for(MODELS, ("joint", "intent", "slots"))
+    run = _best(("joint", "intent", "slots"))
     forms = (EXPORTS / f"{run.name}-{form}" for form in ("openvino-int8", "onnx-int8", "openvino", "onnx"))
-    return next((folder for folder in forms if folder.is_dir()), run)
+    now = files.sha256(run / WEIGHTS)
+    for folder in filter(Path.is_dir, forms):
+        if files.read_json(folder / FACTS).get("weights") == now:
+            return folder
+        print(f"{folder}: of other weights than {run} has now, so passed over; snips export renews it", file=sys.stderr)
+    return run
 
 
 def _inside(folder: Path) -> Any:

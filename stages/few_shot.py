@@ -8,7 +8,7 @@ from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import drawing, parquet
-from pipelines.data.source import Data
+from pipelines.data.source import PUBLISHED, SAMPLE, Data
 from pipelines.data.utterances import Utterance
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
@@ -23,6 +23,11 @@ REPORTS = Path("metrics/on_demand")
 
 def few_shot(size: str) -> None:
     """Make metrics/on_demand/few_shot-<size>.json."""
+    source = blocks.load("data", Data).name
+    if source not in (PUBLISHED, SAMPLE):
+        raise InputError(
+            f"few_shot: the benchmark of 2017 is on SNIPS alone, and data.source is {source}; leave it out"
+        )
     key = f"few_shot.sizes.{size}"
     drawn_by, options = on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), key)
     task = tasks.get(options.task)
@@ -42,7 +47,7 @@ def few_shot(size: str) -> None:
         predictions = inference.predictions(task, trained.model, tokenizer, test)
         draws.append({"train_utterances": len(rows)} | benchmark_2017.mean_slot_f1(predictions, test))
     report = {
-        "source": blocks.load("data", Data).name,
+        "source": source,
         "split": "validate",
         "per_intent": drawn_by.per_intent,
         "made_from": on_demand.made_from_size(

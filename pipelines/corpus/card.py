@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import yaml
+
 from pipelines.data.utterances import Utterance
 
 _ABOUT = {
@@ -21,7 +23,7 @@ _CARD = """\
 ---
 license: {licence}
 {language}task_categories: [text-classification, token-classification]
-pretty_name: {title}
+pretty_name: {name}
 configs:
 - config_name: default
   data_files:
@@ -87,6 +89,7 @@ def dataset_card(source: str, parts: dict[str, list[Utterance]], note: str) -> s
         language="language: [en]\n" if published else "",
         citation=_CITATION if published else "",
         title=title,
+        name=yaml.safe_dump(title, allow_unicode=True, width=1000).removesuffix("...\n").strip(),
         about=about,
         note=note,
         data_files="\n".join(f"  - split: {name}\n    path: {name}.parquet" for name in parts),

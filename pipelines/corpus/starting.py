@@ -28,11 +28,13 @@ RUNS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What `params.yaml` is to say: `split`, the names of the runs, and how many utterances each part then has."""
+    """What `params.yaml` is to say: `split`, the names of the runs, how many utterances each part then has, and the
+    intents that validation or test are `lacking`."""
 
     split: dict[str, Any]
     runs: tuple[str, ...]
     sizes: dict[str, int]
+    lacking: dict[str, list[str]]
 
 
 def look(corpus: Corpus) -> list[str]:
@@ -86,12 +88,14 @@ def plan(corpus: Corpus, seed: int) -> Plan:
         **{"seed": seed, "validation_per_intent": 1, "validation_share": 0.1, "test_share": 0.1} | chosen,
         per_intent=None,
     )
-    sizes = {name: len(of) for name, of in split(corpus.parts, options, {}).items()}
+    parts = split(corpus.parts, options, {})
+    found = {name: {row["intent"] for row in of} for name, of in parts.items()}
+    lacking = {name: sorted(found["train"] - of) for name, of in found.items() if found["train"] - of}
     slots = any(row["slots"] for row in rows)
     if len(counts) < 2 and not slots:
         raise InputError("one intent and no slots, so there is nothing to learn; add either")
     kind = "both" if slots and len(counts) > 1 else "slots" if slots else "intents"
-    return Plan(chosen, RUNS[kind], sizes)
+    return Plan(chosen, RUNS[kind], {name: len(of) for name, of in parts.items()}, lacking)
 
 
 def params(text: str, source: str, intent: str, planned: Plan) -> str:
@@ -105,9 +109,9 @@ def params(text: str, source: str, intent: str, planned: Plan) -> str:
     yaml = YAML()
     yaml.default_flow_style = False  # as DVC writes it
     content = yaml.load(text)
-    content["data"]["source"] = content["watch"]["data"] = source
+    content["data"]["source"] = content["watch"]["data"] = _text(source)
     content["split"].update(planned.split)
-    content["lessons"]["attention"]["intent"] = intent
+    content["lessons"]["attention"]["intent"] = _text(intent)
     if missing := [run for run in planned.runs if run not in content["finetune"]]:
         raise InputError(
             f"params.yaml: finetune has no {', '.join(missing)}; git checkout params.yaml brings the runs back, "
@@ -118,6 +122,18 @@ def params(text: str, source: str, intent: str, planned: Plan) -> str:
     out = io.StringIO()
     yaml.dump(content, out)
     return out.getvalue()
+
+
+def _text(value: str) -> Any:
+    """`value` in quotes where YAML's readers would not take it for text: `on`, `1e3`, `null`."""
+    import yaml
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    try:
+        plain = yaml.safe_load(value) == value
+    except yaml.YAMLError:
+        plain = False
+    return value if plain else DoubleQuotedScalarString(value)
 
 
 def _pair(rows: list[Utterance], corpus: Corpus) -> str:

@@ -15,6 +15,7 @@ from pipelines.models import loading
 from pipelines.serving.answers import check, shown
 
 FACTS, TOKENIZER, CHECKSUMS = "export.json", "tokenizer.json", "sha256sums.txt"
+WEIGHTS = "model.safetensors"  # of the run that was exported
 GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 BATCH = 32  # texts

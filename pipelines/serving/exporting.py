@@ -10,7 +10,7 @@ import torch
 from pipelines.core import files
 from pipelines.core.errors import InputError
 from pipelines.models import loading
-from pipelines.serving.exported import CHECKSUMS, FACTS, GRAPHS, INPUTS, TOKENIZER
+from pipelines.serving.exported import CHECKSUMS, FACTS, GRAPHS, INPUTS, TOKENIZER, WEIGHTS
 from pipelines.serving.model import Model
 from pipelines.serving.model import facts_of as facts_of_run
 
@@ -25,8 +25,8 @@ _CARD = """\
 
 # {name}
 
-The run `{run}` as {format}{precision}. It needs no torch: tokenizers, NumPy and {runtime}, and of the project
-what stands before and after the graph.
+The run `{run}` as {format}{precision}. It needs no torch: tokenizers, NumPy, SciPy, scikit-learn, seqeval and
+{runtime}, and of the project what stands before and after the graph.
 
 ```python
 from pipelines.serving.exported import Exported
@@ -73,7 +73,7 @@ def export(run: Path, target: Path, kind: Format, int8: bool, texts: list[str]) 
         except ImportError as error:
             raise InputError(f"{error.name} is not installed; run: pip install -r requirements-export.txt") from None
         model.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
-        files.write_json(folder / FACTS, _facts(model, kind, int8))
+        files.write_json(folder / FACTS, _facts(model, run, kind, int8))
         header = (run / "README.md").read_text(encoding="utf-8").split("---\n")[1]
         files.write_text(folder / "README.md", _card(header, run.name, target, kind, int8))
         sums = [f"{files.sha256(path)}  {path.name}" for path in sorted(folder.iterdir())]
@@ -144,10 +144,11 @@ def _openvino(graph: _Graph, folder: Path, int8: bool, inputs: _Inputs) -> None:
     openvino.save_model(made, folder / GRAPHS["openvino"], compress_to_fp16=False)
 
 
-def _facts(model: Model, kind: Format, int8: bool) -> dict[str, Any]:
+def _facts(model: Model, run: Path, kind: Format, int8: bool) -> dict[str, Any]:
     config = model.model.config
     facts = {
         "run": model.name,
+        "weights": files.sha256(run / WEIGHTS),  # by which a server sees that the run is another by now
         "task": model.task.name,
         "format": kind,
         "int8": int8,

@@ -87,11 +87,17 @@ def facts_of(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def best_for(models: Path, wanted: tuple[str, ...]) -> Path:
+def best_for(
+    models: Path, wanted: tuple[str, ...], named: dict[str, Any] | None = None, source: str | None = None
+) -> Path:
     """The folder of the run to ask where nobody names one: of the first task that has one, every weight tuned first.
 
+    Args:
+        named: the runs of params.yaml, with their blocks. A folder of another name is left from an earlier plan, and
+            passed over; so is one of another corpus than `source`. None where there is no params.yaml.
+
     Raises:
-        InputError: there is no run of these tasks.
+        InputError: there is no such run of these tasks.
     """
     found = []
     for path in sorted(models.glob(f"*/{FACTS}")):
@@ -99,9 +105,14 @@ def best_for(models: Path, wanted: tuple[str, ...]) -> Path:
             facts = facts_of(path.parent)
         except InputError:
             continue  # the decoder, the adapted encoder
-        if facts["task"] in wanted:
+        here = named is None or (path.parent.name in named and facts["source"] == source)
+        if here and facts["task"] in wanted:
             found.append((wanted.index(facts["task"]), facts["mode"] != "full", path.parent))
-    if not found:
-        run = {"joint": "joint-full", "qa": "qa-full"}[wanted[0]]
-        raise InputError(f"{models}: no run of {' or '.join(wanted)} yet; run: dvc repro finetune@{run}")
-    return min(found)[-1]
+    if found:
+        return min(found)[-1]
+    tasks_of = {run: block.get("task") for run, block in (named or {f"{wanted[0]}-full": {"task": wanted[0]}}).items()}
+    fitting = [run for task in wanted for run, of in tasks_of.items() if of == task]
+    if not fitting:
+        raise InputError(f"params.yaml has no run of {' or '.join(wanted)}; add one under finetune, or name a --model")
+    on = f" on {source}" if source else ""
+    raise InputError(f"{models}: no run of {' or '.join(wanted)}{on} yet; run: dvc repro finetune@{fitting[0]}")

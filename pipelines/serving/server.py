@@ -167,7 +167,7 @@ def _checked(text: str) -> None:
 
 
 class _Limited:
-    """Refuses a body that is too large, whatever its header says of it, before it is read to the end."""
+    """Refuses a body that is too large, whatever its header says of it, or too slow, before it is read to the end."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -176,17 +176,24 @@ class _Limited:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        refused = None
         body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > BODY:
-                answer = JSONResponse({"detail": f"a request may have {BODY} bytes"}, 413, {"Connection": "close"})
-                await answer(scope, receive, send)
-                return
+        try:
+            async with asyncio.timeout(SECONDS):
+                while more and not refused:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > BODY:
+                        refused = (413, f"a request may have {BODY} bytes")
+        except TimeoutError:
+            refused = (408, f"the request did not come within {SECONDS} s")
+        if refused:
+            answer = JSONResponse({"detail": refused[1]}, refused[0], {"Connection": "close"})
+            await answer(scope, receive, send)
+            return
         given = False
 
         async def again() -> Any:

@@ -1,7 +1,12 @@
 """The command `snips` on bad input; what it writes is tested with the stages."""
 
+from pathlib import Path
+
 import pytest
 
+from pipelines import cli
+from pipelines.core import files
+from pipelines.core.errors import InputError
 from tests.conftest import assert_one_line_error, run_stage
 
 
@@ -17,3 +22,38 @@ from tests.conftest import assert_one_line_error, run_stage
 )
 def test_bad_input_is_one_line(project, arguments, part):
     assert_one_line_error(run_stage("pipelines.cli", "generate", *arguments), part)
+
+
+@pytest.fixture
+def two_corpora(project):
+    """Folders of two runs: of the sample, and, left from before, of another corpus and another plan."""
+    for run, task, source in (
+        ("joint-full", "joint", "mine"),
+        ("intent-full", "intent", "sample"),
+        ("slots-old", "slots", "sample"),
+    ):
+        facts = {"run": run, "task": task, "mode": "full", "source": source, "computed_in": "fp32"}
+        files.write_json(Path(f"data/models/{run}/training.json"), facts)
+        Path(f"data/models/{run}/model.safetensors").write_bytes(run.encode())
+
+
+def test_the_run_to_ask_is_of_the_corpus_and_the_plan_of_params(two_corpora):
+    assert cli._best(("joint", "intent", "slots")) == Path("data/models/intent-full")
+    with pytest.raises(InputError, match=r"no run of slots on sample yet; run: dvc repro finetune@slots-full"):
+        cli._best(("slots",))
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("task: qa", "task: intent"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"params\.yaml has no run of qa; add one under finetune"):
+        cli._best(("qa",))
+    Path("params.yaml").unlink()
+    assert cli._best(("joint", "intent")) == Path("data/models/joint-full")
+
+
+def test_an_export_of_other_weights_is_passed_over(two_corpora, capsys):
+    run = Path("data/models/intent-full")
+    assert cli._exported() == run
+    for form, weights in (("openvino-int8", "older"), ("onnx", files.sha256(run / "model.safetensors"))):
+        facts = {"run": "intent-full", "weights": weights}
+        files.write_json(Path(f"data/exports/intent-full-{form}/export.json"), facts)
+    assert cli._exported() == Path("data/exports/intent-full-onnx")
+    assert "intent-full-openvino-int8: of other weights than data/models/intent-full has" in capsys.readouterr().err

@@ -250,6 +250,7 @@ def test_init_changes_its_lines_and_keeps_the_comments(tmp_path, monkeypatch):
     result = run_stage("pipelines.cli", "init", "my corpus.jsonl")
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith("Next:\n  dvc repro summary\n  snips predict 'say 0'\n")
+    assert "left out: intent-head, slots-head, qa-full, qa-head (--runs names those to keep)\n" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     after = Path("params.yaml").read_text(encoding="utf-8")
     new = [line for line in after.splitlines() if line not in before.splitlines()]
@@ -269,3 +270,31 @@ def test_init_changes_its_lines_and_keeps_the_comments(tmp_path, monkeypatch):
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert "error: params.yaml: finetune has no qa-full" in result.stderr
     assert Path("params.yaml").read_text(encoding="utf-8") == after
+
+
+def test_init_keeps_texts_text_and_refuses_words_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(before, encoding="utf-8")
+    rows = as_jsonl([record(f"say {n}", ("on", "off")[n % 2], []) for n in range(40)])
+    Path("2024.jsonl").write_bytes(rows)
+    result = run_stage("pipelines.cli", "init", "2024.jsonl")
+    assert result.returncode == 0, result.stderr
+    assert blocks.raw("lessons.attention.intent") == "on"  # PyYAML takes a plain one for true
+    Path("snips").mkdir()
+    for intent in ("a", "b"):
+        Path("snips", intent).mkdir()
+        texts = {intent: [{"data": [{"text": f"{intent} {n}"}]} for n in range(9)]}
+        Path("snips", intent, f"train_{intent}_full.json").write_text(json.dumps(texts))
+        Path("snips", intent, f"validate_{intent}.json").write_text(json.dumps(texts))
+    result = run_stage("pipelines.cli", "init", "snips")
+    assert result.returncode == 1
+    assert "error: snips: as data.source this word means the corpus that comes with the project" in result.stderr
+
+
+def test_a_part_that_lacks_an_intent_is_named():
+    parts = {"train": ("a", "b", "rare"), "validation": ("a", "b"), "test": ("a", "b", "rare")}
+    rows = [record(f"{intent} {part}", intent, [], split=part) for part, of in parts.items() for intent in of]
+    corpus = records.corpus([(f"line {n}", row) for n, row in enumerate(rows)])
+    assert starting.plan(corpus, seed=13).lacking == {"validation": ["rare"]}
+    assert starting.plan(some(60), seed=13).lacking == {}

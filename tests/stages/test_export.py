@@ -50,12 +50,14 @@ def test_it_says_what_the_run_says(trained, run, kind):
     assert {path.name for path in target.iterdir()} == FILES[kind]
     asked = texts()
     exported = Exported.load(target, threads=1)
-    for before, after in zip(Model.load(f"data/models/{run}")(asked), exported(asked), strict=True):
+    model = Model.load(f"data/models/{run}")
+    model.precision = "fp32"  # as the graph computes
+    for before, after in zip(model(asked), exported(asked), strict=True):
         assert before.keys() == after.keys()
         assert before.get("intent") == after.get("intent")
-        assert after.get("score", 0) == pytest.approx(
-            before.get("score", 0), abs=0.02
-        )  # bf16, where the machine has it
+        assert after.get("score", 0) == pytest.approx(before.get("score", 0), abs=1e-3)
+        spans = [[(one["label"], one["start"], one["end"]) for one in of.get("slots", [])] for of in (before, after)]
+        assert spans[0] == spans[1]
     alone = exported(asked[0])
     assert alone["text"] == asked[0]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipelines.core import blocks, provenance
 from pipelines.data import parquet
@@ -118,11 +119,15 @@ CORPORA = {
 }
 
 
+CORPORA["flights"] = (ROOT / "tests/flights.yml").read_bytes()
+
+
 @pytest.mark.parametrize("kind", CORPORA)
 def test_three_commands(project, kind):
     """`snips init`, the stages that `dvc repro summary` runs, and an answer."""
-    Path("mine.jsonl").write_bytes(CORPORA[kind])
-    result = run_stage("pipelines.cli", "init", "mine.jsonl")
+    name = "mine.yml" if kind == "flights" else "mine.jsonl"
+    Path(name).write_bytes(CORPORA[kind])
+    result = run_stage("pipelines.cli", "init", name)
     assert result.returncode == 0, result.stderr
     for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
         stage()
@@ -133,13 +138,17 @@ def test_three_commands(project, kind):
     stock.runs()
     summary.summary()
     page = Path("data/report/summary.md").read_text(encoding="utf-8")
-    assert "Data: the corpus mine.jsonl; split protocol: random." in page
+    assert f"Data: the corpus {name}; split protocol: random." in page
     assert all(f"| {name} |" in page for name in runs)
     row = parquet.read(Path("data/splits/test.parquet"))[0]
     for name in runs:
         answer = Model.load(f"data/models/{name}")(row["text"])
         assert ("intent" in answer) == (not name.startswith("slots"))
         assert ("slots" in answer) == (not name.startswith("intent"))
+        assert "on the corpus mine." in Path(f"data/models/{name}/README.md").read_text(encoding="utf-8")
+    assert_one_line_error(run_stage("stages.few_shot", "10"), "on SNIPS alone, and data.source is mine.")
+    header = Path("data/corpus/README.md").read_text(encoding="utf-8").split("---")[1]
+    assert yaml.safe_load(header)["pretty_name"].startswith("mine.")
 
 
 @pytest.mark.parametrize(

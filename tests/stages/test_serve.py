@@ -86,6 +86,23 @@ def test_a_token_is_demanded_where_there_is_one():
         assert client.get("/health").status_code == 200
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(server, "SECONDS", 0.2)
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(5)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+    start = time.monotonic()
+    asyncio.run(server.server("echo", echo, token=None)(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert time.monotonic() - start < 3
+
+
 def test_a_slow_model_and_a_full_queue_are_said(monkeypatch):
     monkeypatch.setattr(server, "SECONDS", 0.2)
 
@@ -149,14 +166,30 @@ JSON = st.recursive(
     suppress_health_check=list(HealthCheck),
     database=None,
 )
-@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_a_hostile_request_gets_an_answer_or_a_4xx(body):
-    if not hasattr(test_a_hostile_request_gets_an_answer_or_a_4xx, "web"):
-        web = TestClient(server.server("echo", echo, token=None), raise_server_exceptions=False)
-        test_a_hostile_request_gets_an_answer_or_a_4xx.web = web
-    web = test_a_hostile_request_gets_an_answer_or_a_4xx.web
-    answer = web.post("/predict", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code == 200 or 400 <= answer.status_code < 500, (body, answer.text)
+@given(
+    path=st.sampled_from(["/predict", "/attention", "/continue", "/health", "/nowhere"]),
+    body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
+)
+def test_a_hostile_request_gets_an_answer_or_a_4xx(hostile, path, body):
+    answer = hostile.post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200 or 400 <= answer.status_code < 500, (path, body, answer.text)
+    assert hostile.get("/health").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """A server asked by those who mean it no good."""
+
+    class Looks:
+        def attention(self, text, layer):
+            return {"tokens": [text], "weights": [[1.0]], "layers": layer + 1}
+
+        def goes_on(self, text, intent):
+            return {intent: text}
+
+    app = server.server("echo", echo, token=None, inside=Looks())
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
 
 
 def test_nothing_is_loaded_from_elsewhere(web):

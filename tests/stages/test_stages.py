@@ -284,7 +284,7 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert report["ours"]["joint"]["frame"]["mean"] == pytest.approx(sum(frames) / 3, abs=1e-6)
     assert report["ours"]["pair"]["frame"]["seeds"] == 3
     assert report["few_shot"]["Snips"]["70"] == pytest.approx(0.768, abs=1e-3)
-    assert result.stdout.count("ours: ") == 4  # a row and an interval each
+    assert result.stdout.count("ours: ") == 6  # a row and an interval each
     plot = Path("metrics/plots/few_shot.csv").read_text(encoding="utf-8").splitlines()
     assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
 
