@@ -38,6 +38,7 @@ def check(folder: Path, kind: Kind) -> list[str]:
 
     decoder = _known_kind(config_of(folder), kind) == "decoder"
     model, info = _loaded(AutoModelForCausalLM if decoder else AutoModel, folder)
+    _load_tokenizer(folder)
     missing = sorted(info["missing_keys"])
     poolers = [name for name in missing if name.startswith(POOLERS)]
     lacking = [name for name in missing if name not in poolers]

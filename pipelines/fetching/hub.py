@@ -12,6 +12,7 @@ from pipelines.core.errors import InputError
 from pipelines.core.files import sha256
 
 ATTEMPTS = 4
+FURTHER = 2  # attempts at what the library itself tries again for most faults
 PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
 LONGEST_WAIT = 120  # seconds that a rate limit may ask us to wait
 LARGEST = 20 * 2**30  # bytes of a model
@@ -51,12 +52,12 @@ def fetch(name: str, revision: str, patterns: list[str]) -> tuple[Path, str]:
         print(f"{name}: {unreachable}; taken from the cache, commit {folder.name}", file=sys.stderr)
         return folder, folder.name
     _tried(lambda: _refuse_large(bring(dry_run=True)), attempts=1)  # from here on the library tries again by itself
-    folder = Path(_tried(bring, attempts=1))
+    folder = Path(_tried(bring, FURTHER))  # but not for an error of the server, or a connection that is reset
     if broken := _broken(name, folder):
         for file in broken:
             (folder / file).resolve().unlink(missing_ok=True)
             (folder / file).unlink(missing_ok=True)
-        folder = Path(_tried(bring, attempts=1))
+        folder = Path(_tried(bring, FURTHER))
     if broken := _broken(name, folder):
         raise InputError(
             f"the Hub gives other bytes than it lists for {', '.join(broken)}, twice; "
@@ -87,7 +88,7 @@ def _ask(name: str, revision: str) -> None:
 
 
 def _limit_answers() -> None:
-    """Let no request wait for ever: the library sets a limit for some alone."""
+    """Let no request wait for ever: the library sets a limit for some alone, and waits as long as the Hub asks it to."""
     import httpx2
     from huggingface_hub import constants, set_client_factory
     from huggingface_hub.utils import get_session
@@ -98,8 +99,18 @@ def _limit_answers() -> None:
             kind: limits.get(kind) or constants.HF_HUB_ETAG_TIMEOUT for kind in ("connect", "read", "write", "pool")
         }
 
-    hooks = get_session().event_hooks["request"]
-    set_client_factory(lambda: httpx2.Client(event_hooks={"request": [*hooks, limit]}, follow_redirects=True))
+    def impatient(response: Any) -> None:
+        asked = _seconds(response.headers) if response.status_code == 429 else None
+        if asked is not None and asked > LONGEST_WAIT:
+            raise _limited(asked)
+
+    hooks = {"request": [*get_session().event_hooks["request"], limit], "response": [impatient]}
+    set_client_factory(lambda: httpx2.Client(event_hooks=hooks, follow_redirects=True))
+
+
+def _limited(asked: int | None) -> _UnreachableError:
+    again = f"in {asked} s" if asked is not None else "later"
+    return _UnreachableError(f"the Hub limits how often one may ask: try again {again}, or log in (HF_TOKEN)")
 
 
 def _tried(ask: Callable[[], Any], attempts: int = ATTEMPTS) -> Any:
@@ -145,11 +156,7 @@ def _sorted(error: Exception, pause: float) -> tuple[float | None, InputError]:
         code = error.response.status_code
         if code == 429:
             asked = _seconds(error.response.headers)
-            again = f"in {asked} s" if asked is not None else "later"
-            problem = _UnreachableError(
-                f"the Hub limits how often one may ask: try again {again}, or log in (HF_TOKEN)"
-            )
-            return None if (asked or 0) > LONGEST_WAIT else pause if asked is None else asked, problem
+            return None if (asked or 0) > LONGEST_WAIT else pause if asked is None else asked, _limited(asked)
         if code >= 500:
             return pause, _UnreachableError(f"the Hub fails (HTTP {code}); try again later")
         return None, InputError(f"the Hub refuses (HTTP {code}); check HF_TOKEN, if it is set, and what it allows")

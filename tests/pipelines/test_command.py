@@ -162,6 +162,30 @@ print("went on")
         assert process.stderr.read() == "stopped: SIGTERM; dvc repro goes on, a training from its last whole epoch\n"
 
 
+def test_a_second_stop_is_not_put_off():
+    script = """
+import time
+from pipelines.core import stopping
+stopping.PATIENCE = 0.5
+stopping.in_one_line()
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+finally:
+    print("waits", flush=True)
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(signal.SIGINT)  # DVC's, of the same stop
+    time.sleep(0.7)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == 128 + signal.SIGTERM
+
+
 def test_a_stop_after_the_work_is_passed_over():
     script = """
 import atexit, sys, time

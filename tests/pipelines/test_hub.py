@@ -16,9 +16,13 @@ from tests.hub import API, COMMIT, FILE, NAME, TREE, content, cut, hang, on, pag
 # the stage as a person runs it, but without its pauses; loading the model, seconds long, is for two tests here
 STAGE = """
 import sys, time
-from pipelines.fetching import fit
+from huggingface_hub import constants
+from pipelines.fetching import fit, hub
+constants.HF_HUB_ETAG_TIMEOUT = constants.HF_HUB_DOWNLOAD_TIMEOUT = 0.3  # whole seconds, by its environment variables
 if "loaded" not in sys.argv:
     fit.check = lambda folder, kind: []
+if "small" in sys.argv:
+    hub.LARGEST = 10_000
 sys.argv = sys.argv[:1]
 from stages.fetch_encoder import fetch_encoder
 from pipelines.core.command import command
@@ -34,7 +38,7 @@ def fetch(tmp_path, tiny_encoder):
     folder = tmp_path / "project"
     folder.mkdir()
 
-    def run(hub, revision="main", sha256=None, name=NAME, loaded=False, **environment):
+    def run(hub, revision="main", sha256=None, name=NAME, loaded=False, small=False, **environment):
         encoder = {"name": name, "revision": revision, "sha256": sha256}
         (folder / "params.yaml").write_text(
             yaml.safe_dump({"encoder": encoder, "watch": {"encoder": "requirements.txt"}}), encoding="utf-8"
@@ -42,10 +46,10 @@ def fetch(tmp_path, tiny_encoder):
         kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("HF_")}
         kept = {key: value for key, value in kept.items() if not key.upper().endswith("_PROXY")}
         kept |= {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub if isinstance(hub, str) else hub.url}
-        kept |= {"HF_HUB_ETAG_TIMEOUT": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1", "NO_PROXY": "127.0.0.1"}
+        kept |= {"NO_PROXY": "127.0.0.1"}
         kept |= {"PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            [sys.executable, "-c", STAGE, *["loaded"] * loaded],
+            [sys.executable, "-c", STAGE, *["loaded"] * loaded, *["small"] * small],
             cwd=folder,
             env=kept | environment,
             capture_output=True,
@@ -138,6 +142,8 @@ FAULTS = {
     "forbidden": (on(API)(lambda request: request.fail(403)), "HTTP 403", "HF_TOKEN"),
     "server error": (on(API)(lambda request: request.fail(500)), "HTTP 500", "try again later"),
     "server error in the tree": (on(TREE)(lambda request: request.fail(503)), "HTTP 503"),
+    "a file that hangs": (on("/config.json")(hang), "does not answer in time"),
+    "rate limit for a file": (on("/config.json")(lambda request: request.fail(429, Retry_After="900")), "in 900 s"),
     "server error for a file": (on("/config.json")(lambda request: request.fail(503)), "HTTP 503"),
     "hangs": (on(API)(hang), "does not answer in time"),
     "hangs in the tree": (on(TREE)(hang), "does not answer in time"),
@@ -166,6 +172,25 @@ def test_what_passes_is_asked_again(fetch, tiny_encoder, code):
     with serving(content(tiny_encoder), fault) as hub:
         assert fetch(hub).returncode == 0
         assert hub.asked[f"{API}main"] >= 3
+
+
+def test_an_error_of_the_server_for_a_file_that_passes(fetch, tiny_encoder):
+    files = content(tiny_encoder)
+    with serving(files, on(WEIGHTS, first=1, method="GET")(lambda request: request.fail(503))) as hub:
+        result = fetch(hub)
+        assert result.returncode == 0, result.stderr
+    assert (fetch.base / WEIGHTS).read_bytes() == files[WEIGHTS]
+
+
+def test_a_model_beyond_the_limit_and_a_tokenizer_with_code(fetch, tiny_encoder):
+    files = content(tiny_encoder)
+    with serving(files) as hub:
+        refused(fetch(hub, small=True), "it has 0 GiB, more than the 0 GiB that are fetched")
+        assert not [path for path in hub.asked if path.startswith(FILE)]
+    said = json.loads(files["tokenizer_config.json"]) | {"auto_map": {"AutoTokenizer": ["mine.Own", None]}}
+    files["tokenizer_config.json"] = json.dumps(said | {"tokenizer_class": "Own"}).encode()
+    with serving(files) as hub:
+        refused(fetch(hub, loaded=True), "its tokenizer cannot be loaded")
 
 
 def test_a_revision_that_is_not_there(fetch, tiny_encoder):
