@@ -129,7 +129,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         return
     said = model(arguments.text) if arguments.ask is None else model.ask(arguments.text, arguments.ask)
     if arguments.json:
-        print(json.dumps(said, ensure_ascii=False))
+        print(lines.as_json(said))
     else:
         print(terminal.answer(said, model.name, sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
 

@@ -88,7 +88,7 @@ def _ask(name: str, revision: str) -> None:
 
 
 def _limit_answers() -> None:
-    """Let no request wait for ever: the library sets a limit for some alone, and waits as long as the Hub asks it to."""
+    """Let no request wait for ever: the library limits some alone, and waits for as long as the Hub asks it to."""
     import httpx2
     from huggingface_hub import constants, set_client_factory
     from huggingface_hub.utils import get_session

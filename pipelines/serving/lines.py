@@ -27,10 +27,16 @@ def answer(model: Model, source: Iterable[bytes], target: TextIO, question: str 
         while some := list(islice(lines, at_once)):
             said = _answers(model, some, question)
             broken += sum("error" in one for one in said)
-            target.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in said)
+            target.writelines(as_json(one) + "\n" for one in said)
             target.flush()
             bar.update(len(some))
     return broken
+
+
+def as_json(said: Any) -> str:
+    """JSON in one line that a terminal may have: letters as they are, what is not printed as an escape."""
+    text = json.dumps(said, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def _answers(model: Model, some: list[bytes], question: str | None) -> list[dict[str, Any]]:
