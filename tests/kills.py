@@ -25,6 +25,9 @@ STAGES = {
     "fetch_encoder": ["data/models/base-encoder"],
     "adapt_encoder": ["data/models/adapted-encoder", "metrics/plots/adapted-encoder"],
     "finetune@intent-full": ["data/models/intent-full", "metrics/plots/intent-full"],
+    "finetune@intent-head": ["data/models/intent-head", "metrics/plots/intent-head"],
+    "finetune@slots-full": ["data/models/slots-full", "metrics/plots/slots-full"],
+    "finetune@qa-head": ["data/models/qa-head", "metrics/plots/qa-head"],
     "finetune@slots-head": ["data/models/slots-head", "metrics/plots/slots-head"],
     "finetune@qa-full": ["data/models/qa-full", "metrics/plots/qa-full"],
     "finetune@joint-full": ["data/models/joint-full", "metrics/plots/joint-full"],
@@ -32,6 +35,8 @@ STAGES = {
     "tune_decoder": ["data/models/decoder", "metrics/plots/decoder"],
     "generate": ["data/generated"],
     "lesson@transfer": ["data/lessons/transfer", "metrics/lessons/transfer.json"],
+    "lesson@next_sentence": ["data/lessons/next_sentence", "metrics/lessons/next_sentence.json"],
+    "lesson@answers": ["data/lessons/answers", "metrics/lessons/answers.json"],
 }
 
 
@@ -119,8 +124,8 @@ def survives(
     """Kill the stage at work, then run it as a person does; -> the files that differ then, and what the killed said.
 
     DVC would bring the outputs back from its cache without running anything, so it is forced to run the stage, which
-    goes on from what the killed one left. Where DVC itself was hit
-    while it wrote dvc.lock, it says that the file is broken, and git has it as it was.
+    goes on from what the killed one left. Where DVC itself was hit while it wrote dvc.lock, it says that the file is
+    broken, and git has it as it was.
     """
     hit, said = kill(stage, after, number, alone)
     while not hit:  # it had ended before

@@ -8,6 +8,7 @@ import copy
 import io
 import json
 import os
+import shutil
 import sys
 from collections import Counter
 from datetime import timedelta
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines import cli
+from pipelines.analysis.robustness import Noise
 from pipelines.core import blocks
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
@@ -28,7 +30,7 @@ from pipelines.corpus.options import Split
 from pipelines.data.source import Data
 from pipelines.decoder.options import Generate, Scratch
 from pipelines.decoder.options import Options as Tuning
-from pipelines.fetching.base_models import Encoder
+from pipelines.fetching.base_models import Encoder, Model
 from pipelines.lessons.common import materials
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
@@ -37,6 +39,7 @@ from pipelines.tasks import masked_lm
 from pipelines.tasks.qa.task import plain_question, read_questions
 from pipelines.writing import augmentation, judging
 from stages import qa_limits
+from stages.fetch_decoder import Decoder
 from tests.conftest import ROOT
 
 CASES = int(os.environ.get("FUZZ_CASES", "500"))
@@ -213,6 +216,9 @@ KINDS: dict[str, Any] = {
     "tune_decoder": Tuning,
     "generate": Generate,
     "judge": judging.Options,
+    "noise": Noise,
+    "decoder": Decoder,
+    "models": dict[blocks.RunName, Model],
     "augment": augmentation.Options,
     "qa_limits.run": blocks.RunName,
     "repeat.seeds": on_demand.Seeds,
@@ -295,8 +301,12 @@ def test_every_label_has_a_question(label):
 
 words = st.one_of(
     st.text(),
+    st.sampled_from(["generate", "verify", "predict", "init", "export", "serve", "push"]),
     st.sampled_from(
-        ["generate", "verify", "--intent", "PlayMusic", "--strategy", "top_p", "--value", "-n", "--seed", "0"]
+        ["--intent", "PlayMusic", "--strategy", "top_p", "--value", "-n", "--seed", "0", "--model", "--ask"]
+    ),
+    st.sampled_from(
+        ["--json", "--format", "onnx", "--int8", "--host", "--port", "--dry-run", "--runs", "params.yaml", "--ask"]
     ),
     st.integers().map(str),
     st.floats().map(str),
@@ -320,9 +330,12 @@ def one_line(run: Any, program: str, arguments: list[str], ends: tuple[object, .
 @fuzz
 @given(st.lists(words, max_size=6), st.booleans())
 def test_the_command_takes_any_arguments(tmp_path_factory, arguments, generate):
+    folder = tmp_path_factory.getbasetemp() / f"nothing-{os.getpid()}"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "params.yaml", folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        patch.setattr(cli, "DECODER", tmp_path_factory.getbasetemp() / "no decoder")
+        patch.chdir(folder)  # where there is no model
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"play jazz\n")))
         patch.setattr(cli, "_verify", lambda arguments: None)  # git and DVC, seconds each
         one_line(cli.main, "snips", ["generate", "--intent", "x", *arguments] if generate else arguments)
 
