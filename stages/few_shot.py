@@ -1,7 +1,10 @@
 """One size of the benchmark of 2017: train on few utterances per intent, several draws, and score on `validate`."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
@@ -12,6 +15,7 @@ from pipelines.data.source import PUBLISHED, SAMPLE, Data
 from pipelines.data.utterances import Utterance
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
+from pipelines.models.options import Run
 from pipelines.reports import benchmark_2017, on_demand
 from pipelines.training import trainer
 
@@ -29,35 +33,73 @@ def few_shot(size: str) -> None:
             f"few_shot: the benchmark of 2017 is on SNIPS alone, and data.source is {source}; leave it out"
         )
     key = f"few_shot.sizes.{size}"
-    drawn_by, options = on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), key)
-    task = tasks.get(options.task)
-    tokenizer = loading.load_tokenizer(BASE)
+    drawn_by, options = on_demand.few_shot_size(blocks.raw(key), key)
+    choice = blocks.load("few_shot.choice", on_demand.Choice)
     test = parquet.read(CORPUS / "validate.parquet")
     pool, removed = benchmark_2017.without(_pool(drawn_by.per_intent), test)
-    draws = []
-    for number in range(drawn_by.draws):
-        rows = pool
-        if drawn_by.per_intent:
-            drawn = drawing.draw(pool, drawn_by.per_intent, f"{options.seed}/{number}", f"{key}.per_intent")
-            rows = [row for row in pool if row["id"] in drawn]
-        trainer.seed(options.seed + number)
-        model = task.build(BASE, rows, options)
-        with tempfile.TemporaryDirectory() as unfinished:
-            trained = trainer.train(task, options, model, tokenizer, rows, [], Path(unfinished) / "run")
-        predictions = inference.predictions(task, trained.model, tokenizer, test)
-        draws.append({"train_utterances": len(rows)} | benchmark_2017.mean_slot_f1(predictions, test))
+    drawn = [_draw(pool, drawn_by.per_intent, f"{options.seed}/{number}", key) for number in range(drawn_by.draws)]
+    tried = []
+    for rate in choice.learning_rates:
+        scores = [_on_held_out(rows, n, options, rate, choice.held_out) for n, rows in enumerate(drawn)]
+        tried.append({"learning_rate": rate, "held_out": mean(scores)})
+    best = max(tried, key=lambda one: one["held_out"])["learning_rate"]
+    draws = [
+        {"train_utterances": len(rows)} | _scores(options.task, _trained(rows, n, options, best)(test), test)
+        for n, rows in enumerate(drawn)
+    ]
+    metric = "accuracy" if options.task == "intent" else "slot_f1"
+    values = [draw[metric] for draw in draws]
     report = {
         "source": source,
         "split": "validate",
+        "task": options.task,
         "per_intent": drawn_by.per_intent,
         "made_from": on_demand.made_from_size(
-            drawn_by, options, encoder=blocks.load("encoder", dict), threads=blocks.load("threads", blocks.Threads)
+            drawn_by,
+            options,
+            choice,
+            encoder=blocks.load("encoder", dict),
+            threads=blocks.load("threads", blocks.Threads),
         ),
         "removed_from_pool": removed,
-        "slot_f1": sum(draw["slot_f1"] for draw in draws) / len(draws),
+        "tried": tried,
+        "learning_rate": best,
+        metric: mean(values),
+        "sd": stdev(values) if len(values) > 1 else None,
         "draws": draws,
     }
     files.write_details(REPORTS / f"few_shot-{size}.json", report)
+
+
+def _draw(pool: list[Utterance], per_intent: int | None, seed: str, key: str) -> list[Utterance]:
+    if per_intent is None:
+        return pool
+    chosen = drawing.draw(pool, per_intent, seed, f"{key}.per_intent")
+    return [row for row in pool if row["id"] in chosen]
+
+
+def _on_held_out(rows: list[Utterance], number: int, options: Run, rate: float, share: float) -> float:
+    """The headline metric on a share of the draw that training did not see; `validate` plays no part in it."""
+    kept, held = benchmark_2017.held_out(rows, share, f"{options.seed}/{number}/held out")
+    task = tasks.get(options.task)
+    return task.score(_trained(kept, number, options, rate)(held), held)[task.best]
+
+
+def _scores(task: str, predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:
+    if task == "intent":
+        return {"accuracy": tasks.get(task).score(predictions, rows)["accuracy"]}
+    return benchmark_2017.mean_slot_f1(predictions, rows)
+
+
+def _trained(rows: list[Utterance], number: int, options: Run, rate: float) -> Callable[[list[Utterance]], Any]:
+    """What predicts after training on `rows`; the last epoch is kept, as there is no validation."""
+    task, tokenizer = tasks.get(options.task), loading.load_tokenizer(BASE)
+    options = options.model_copy(update={"learning_rate": rate, "seed": options.seed + number})
+    trainer.seed(options.seed)
+    model = task.build(BASE, rows, options)
+    with tempfile.TemporaryDirectory() as unfinished:
+        trained = trainer.train(task, options, model, tokenizer, rows, [], Path(unfinished) / "run")
+    return lambda asked: inference.predictions(task, trained.model, tokenizer, asked)
 
 
 def _pool(per_intent: int | None) -> list[Utterance]:

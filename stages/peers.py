@@ -19,6 +19,7 @@ from pipelines.writing import augmentation
 
 LITERATURE = Path("data/peers/literature.yaml")
 AUGMENTATION = Path("data/peers/augmentation.yaml")
+FEW_SHOT = Path("data/peers/few_shot.yaml")
 HARD_CORE = Path("data/peers/hard_core.yaml")
 RAW = Path("data/raw")
 PREDICTIONS = Path("data/predictions")
@@ -44,18 +45,18 @@ def peers() -> None:
         notes += [f"No row of ours for {run}: params.yaml has no such run." for run in absent]
     report: dict[str, Any] = {"source": source, "protocol": split.protocol}
     report |= {"ours": {row["kind"]: row for row in ours}} if comparable else {}
-    few_shot, older = _few_shot(source) if source == PUBLISHED else ({}, {})
-    report |= {"few_shot": few_shot, "few_shot_older": older} if source == PUBLISHED else {}
+    few_shot = _few_shot(source)
+    report |= {"few_shot": {kind: {"systems": of.systems, "older": of.older} for kind, of in few_shot.items()}}
     core = _hard_core() if comparable and JOINT in runs else None
     report |= {"hard_core": core} if core else {}
     augmented = _augmented(source)
     report |= {"augmentation": augmented, "variants": _variants(source)}
     notes = list(dict.fromkeys(notes))  # a run may stand in two rows
     files.write_details(REPORT, report | {"notes": notes})
-    _plot(few_shot, augmented)
+    _plot(few_shot["slots"].systems if few_shot else {}, augmented)
     pages = {
         "literature": published.literature_page(ours, published.read_literature(LITERATURE), notes),
-        "few_shot": published.few_shot_page(few_shot, older),
+        "few_shot": published.few_shot_page(few_shot),
         "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION), source, split.protocol),
     }
     pages |= {"hard_core": hard_core.page(core)} if core else {}
@@ -70,6 +71,7 @@ def _plot(few_shot: dict[str, dict[str, float]], augmented: list[dict[str, Any]]
     points = [
         {"system": system, "utterances": benchmark_2017.utterances(size), "slot_f1": value}
         for system, values in few_shot.items()
+        if system != published.SPREAD
         for size, value in values.items()
     ]
     files.write_csv(PLOTS / "few_shot.csv", points, ["system", "utterances", "slot_f1"])
@@ -188,19 +190,27 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _few_shot(source: str) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Slot F1 by system and size; and for those of our sizes that are older, how they were made otherwise."""
+def _few_shot(source: str) -> dict[str, published.FewShot]:
+    """Slot F1 and intent accuracy by system and size, ours and published; none without SNIPS."""
+    if source != PUBLISHED:
+        return {}
     shared = {of: value for of, value in _shared().items() if of != "split"}  # it has its own
-    ours, older = {}, {}
-    for size, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
-        made_from = on_demand.made_from_size(*on_demand.few_shot_size(block, f"few_shot.sizes.{size}"), **shared)
-        report = on_demand.read(ON_DEMAND / f"few_shot-{size}.json")
+    choice = blocks.load("few_shot.choice", on_demand.Choice)
+    found = {"slots": published.FewShot(), "intent": published.FewShot()}
+    for name, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
+        drawn, options = on_demand.few_shot_size(block, f"few_shot.sizes.{name}")
+        report = on_demand.read(ON_DEMAND / f"few_shot-{name}.json")
         if report is None or report["source"] != source:
             continue
-        ours[size] = report["slot_f1"]
+        metric, kind = ("accuracy", "intent") if options.task == "intent" else ("slot_f1", "slots")
+        size = benchmark_2017.WHOLE if drawn.per_intent is None else str(drawn.per_intent)
+        found[kind].ours(size, report[metric], report.get("sd"))
+        made_from = on_demand.made_from_size(drawn, options, choice, **shared)
         if other := on_demand.difference(report, source, made_from):
-            older[size] = other
-    return {"ours": ours} | {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}, older
+            found[kind].older[size] = other
+    found["slots"].systems |= {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}
+    found["intent"].systems |= published.read_few_shot(FEW_SHOT)
+    return found
 
 
 def _augmented(source: str) -> list[dict[str, Any]]:

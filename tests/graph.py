@@ -45,7 +45,7 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
         "finetune": lambda: [params["finetune"][key]["task"]],
         "evaluate": lambda: [params["finetune"][key]["task"]],
         "repeat": lambda: [params["finetune"][key]["task"]],
-        "few_shot": lambda: ["slots", "joint"],
+        "few_shot": lambda: ["slots", "joint", "intent"],
         "variant": lambda: ["intent", "slots", "qa", "joint"],
         "peers": lambda: ["slots", "joint", "intent"],
     }.get(name, list)()

@@ -9,7 +9,7 @@ import yaml
 
 from pipelines.lessons.common import words
 from pipelines.reports import hard_core
-from pipelines.reports.peers import few_shot_table, literature_table, read_literature
+from pipelines.reports.peers import OURS, SPREAD, few_shot_table, literature_table, read_literature
 from pipelines.writing import augmentation, judging
 from tests.conftest import ROOT, read_details
 
@@ -95,9 +95,16 @@ def core() -> str:
 
 def few_shot() -> str:
     """Our few-shot figures beside the vendors'."""
-    systems = _metrics("peers")["few_shot"]
-    order = ["ours", *sorted(set(systems) - {"ours"}, key=lambda name: -systems[name]["70"])]
-    return few_shot_table({name: systems[name] for name in order})
+    of = _metrics("peers")["few_shot"]["slots"]
+    systems, ours = of["systems"], [OURS, SPREAD]
+    order = [*ours, *sorted(set(systems) - set(ours), key=lambda name: -systems[name]["70"])]
+    return few_shot_table({name: systems[name] for name in order}, of["older"])
+
+
+def few_shot_intents() -> str:
+    """Intent accuracy by utterances of an intent, ours and published."""
+    of = _metrics("peers")["few_shot"]["intent"]
+    return few_shot_table(of["systems"], of["older"])
 
 
 def levers() -> str:
@@ -326,6 +333,7 @@ PAGES = {
         "intent_alone": lambda: literature("intent"),
         "hard_core": core,
         "few_shot": few_shot,
+        "few_shot_intents": few_shot_intents,
         "levers": levers,
         "perplexity": lambda: judging.perplexity_table(_metrics("generation")),
         "generation": lambda: judging.table(_metrics("generation")),

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import defaultdict
+from random import Random
 from statistics import mean
 from typing import Any
 
@@ -29,6 +30,17 @@ def without(rows: list[Utterance], held_out: list[Utterance]) -> tuple[list[Utte
     texts = {same_text(row["text"]) for row in held_out}
     kept = [row for row in rows if same_text(row["text"]) not in texts]
     return kept, len(rows) - len(kept)
+
+
+def held_out(rows: list[Utterance], share: float, seed: str) -> tuple[list[Utterance], list[Utterance]]:
+    """`rows` less a share of each intent's, at least one, drawn by seed; and those."""
+    by_intent: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_intent[row["intent"]].append(row["id"])
+    held: set[str] = set()
+    for intent, ids in sorted(by_intent.items()):
+        held.update(Random(f"{seed}/{intent}").sample(sorted(ids), max(1, round(share * len(ids)))))
+    return [row for row in rows if row["id"] not in held], [row for row in rows if row["id"] in held]
 
 
 def mean_slot_f1(predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:

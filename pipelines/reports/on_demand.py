@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipelines.core.blocks import Block, RunName, Seed, validated
+from pipelines.core.blocks import Block, RunName, Seed, Share, validated
 from pipelines.core.errors import InputError
 from pipelines.core.provenance import code_of
 from pipelines.models import task as tasks
@@ -27,14 +27,21 @@ class Drawn(Block):
     draws: int = Field(gt=0)
 
 
+class Choice(Block):
+    """What of the options is chosen for a size, on which share of each draw: the learning rate."""
+
+    held_out: Share
+    learning_rates: list[float] = Field(min_length=1)
+
+
 def few_shot_size(block: Any, path: str) -> tuple[Drawn, Run]:
     """One size of the few-shot benchmark, at `path` in params.yaml: what it draws, and the options of its task.
 
     Raises:
-        InputError: a key is unknown, missing or out of range, or the task is not one that finds slots.
+        InputError: a key is unknown, missing or out of range, or the task is another than slots, joint or intent.
     """
-    if not isinstance(block, dict) or block.get("task") not in ("slots", "joint"):
-        raise InputError(f"params.yaml: {path}.task: expected slots or joint; mend this key")
+    if not isinstance(block, dict) or block.get("task") not in ("slots", "joint", "intent"):
+        raise InputError(f"params.yaml: {path}.task: expected slots, joint or intent; mend this key")
     drawn = {key: value for key, value in block.items() if key in Drawn.model_fields}
     rest = {key: value for key, value in block.items() if key not in Drawn.model_fields}
     return validated(Drawn, drawn, path), tasks.options(rest, path)
@@ -80,9 +87,10 @@ def made_from_run(options: Run, start: str, **shared: Any) -> dict[str, Any]:
     return _made_from(settings, [options.task], **shared)
 
 
-def made_from_size(drawn: Drawn, options: Run, **shared: Any) -> dict[str, Any]:
-    """What `few_shot` measures; its seed draws the utterances, so it counts."""
-    return _made_from(options.model_dump() | drawn.model_dump(), [options.task], **shared)
+def made_from_size(drawn: Drawn, options: Run, choice: Choice, **shared: Any) -> dict[str, Any]:
+    """What `few_shot` measures; its seed draws the utterances, so it counts. The learning rate is chosen."""
+    settings = options.model_dump(exclude={"learning_rate"}) | drawn.model_dump() | choice.model_dump()
+    return _made_from(settings, [options.task], **shared)
 
 
 def made_from_augment(options: Block, settings: dict[str, Any], code: tuple[str, ...], **shared: Any) -> dict[str, Any]:

@@ -80,3 +80,11 @@ def test_twelve_texts_of_the_small_sets_stand_in_validate():
     removed = benchmark_2017.without(small, validate)[1]
     assert (len(small), removed) == (2100, 12)
     assert len({(row["intent"], slot["label"]) for row in validate for slot in row["slots"]}) == 53
+
+
+def test_a_share_of_each_intent_is_held_out():
+    rows = [{"id": f"{intent}/{n}", "intent": intent} for intent, count in (("a", 10), ("b", 3)) for n in range(count)]
+    kept, held = benchmark_2017.held_out(rows, 0.2, "13/0")
+    assert [row["intent"] for row in held] == ["a", "a", "b"]
+    assert sorted(row["id"] for row in kept + held) == sorted(row["id"] for row in rows)
+    assert benchmark_2017.held_out(rows, 0.2, "13/0") == (kept, held) != benchmark_2017.held_out(rows, 0.2, "13/1")

@@ -51,7 +51,8 @@ def test_the_seed_of_the_draws_counts():
         drawn, options = on_demand.few_shot_size(
             {"task": "slots", "mode": "full", "per_intent": 10, "draws": 3, "seed": seed}, "x"
         )
-        return on_demand.made_from_size(drawn, options, encoder=ENCODER, threads=2)
+        choice = on_demand.Choice(held_out=0.2, learning_rates=[1e-4])
+        return on_demand.made_from_size(drawn, options, choice, encoder=ENCODER, threads=2)
 
     assert on_demand.difference(report(made_from=size(13)), "snips", size(14)) == "measured with seed 13, now 14"
 

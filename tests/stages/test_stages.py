@@ -263,17 +263,19 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         shutil.copy(whole, Path("data/raw") / snips.FEW_SHOT.format(intent))
         for pattern in (pattern for patterns in benchmark_2017.VENDORS.values() for pattern in patterns):
             shutil.copy(MIRROR / pattern.format(intent), Path("data/raw") / pattern.format(intent))
-    for size, utterances in {"10": 70, "20": 140, "50": 350, "70": 490, "all": 588}.items():
+    for size, utterances in {"10": 70, "70": 490, "all": 588, "intent-10": 70}.items():
         result = run_stage("stages.few_shot", size)
         assert result.returncode == 0, result.stderr
         report = read_details(f"metrics/on_demand/few_shot-{size}.json")
         assert [draw["train_utterances"] for draw in report["draws"]] == [utterances] * (1 if size == "all" else 3)
         assert report["source"] == "sample"
+        best = max(report["tried"], key=lambda one: one["held_out"])
+        assert (len(report["tried"]), report["learning_rate"]) == (2, best["learning_rate"])
 
     edit_params(lambda content: content["data"].update(source="snips"))
     assert run_stage("stages.peers").returncode == 0  # what was measured on the sample does not stand for SNIPS
     report = read_details("metrics/peers.json")
-    assert report["few_shot"]["ours"] == {}
+    assert report["few_shot"]["slots"]["systems"]["ours"] == {}
     assert report["ours"]["joint"]["frame"]["seeds"] == 1
     for path in Path("metrics/on_demand").glob("*.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"source": "sample"', '"source": "snips"'))
@@ -283,10 +285,13 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     frames = [seed["frame_accuracy"] for seed in joint]
     assert report["ours"]["joint"]["frame"]["mean"] == pytest.approx(sum(frames) / 3, abs=1e-6)
     assert report["ours"]["pair"]["frame"]["seeds"] == 3
-    assert report["few_shot"]["Snips"]["70"] == pytest.approx(0.768, abs=1e-3)
+    assert report["few_shot"]["slots"]["systems"]["Snips"]["70"] == pytest.approx(0.768, abs=1e-3)
+    assert set(report["few_shot"]["slots"]["systems"]["ours"]) == {"10", "70", "all"}
+    assert set(report["few_shot"]["intent"]["systems"]["ours"]) == {"10"}
+    assert report["few_shot"]["intent"]["systems"]["BERT-base"]["all"] == pytest.approx(0.9856)
     assert result.stdout.count("ours: ") == 6  # a row and an interval each
     plot = Path("metrics/plots/few_shot.csv").read_text(encoding="utf-8").splitlines()
-    assert len(plot) == 1 + 5 + 5 + 4 + 4 + 4 + 1
+    assert len(plot) == 1 + 3 + 5 + 4 + 4 + 4 + 1
 
 
 def test_a_variant_is_measured_beside_its_run(project):
