@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ def _init(arguments: argparse.Namespace) -> None:
     sizes = ", ".join(f"{name} {size}" for name, size in planned.sizes.items())
     print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split, {sizes}\nruns: {', '.join(planned.runs)}")
     if others := [run for run in finetune if run not in planned.runs]:
-        print(f"left out: {', '.join(others)} (--runs names those to keep)")
+        told = f"left out: {', '.join(others)} (--runs names those to keep)"
+        print(textwrap.fill(told, 80, break_on_hyphens=False))
     for part, intents in planned.lacking.items():
         print(f"{part} has none of: {', '.join(map(printable, intents))[:80]}; more utterances of them would mend it")
     print(f"Next:\n  dvc repro summary\n  snips predict {shlex.quote(printable(first['text']))}")
