@@ -43,6 +43,9 @@ def results() -> str:
         (metric,), seeds = headlines[run], _seeds(run)
         weights = f"{seeds[0]['trained_weights']:,}"
         lines.append(f"| {run} | {metric} | {_spread([seed[metric] for seed in seeds])} | {len(seeds)} | {weights} |")
+        if run == _params()["qa_limits"]["run"]:
+            told = next(row for row in _metrics("qa_limits")["choosers"] if row["chosen_by"] == "nobody")
+            lines.append(f"| {run}, asked everything | span_f1 | {told['span_f1']:.4f} | 1 | |")
     pair = _metrics("peers")["ours"]["pair"]["frame"]
     for name, of in headlines.items():
         if "+" in name:
