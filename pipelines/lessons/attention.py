@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import Field
 from transformers import BertModel, GPT2LMHeadModel
 
@@ -237,8 +238,9 @@ def _inside(
     for role, (inputs, tokens) in _shown(same, materials, models).items():
         model = models[role][0]
         layer = min(options.layer, model.config.num_hidden_layers - 1)
-        head = min((options.heads or [0])[0], model.config.num_attention_heads - 1)
-        parts = {name: of[layer, head] for name, of in inside(model, inputs).items()}
+        parts = {name: of[layer] for name, of in inside(model, inputs).items()}
+        head = options.heads[0] if options.heads and role == "encoder" else _both_ways(parts["weights"])
+        parts = {name: of[head] for name, of in parts.items()}
         found[role] = {"layer": layer, "head": head, "tokens": tokens}
         found[role] |= {"count": len(tokens), "width": parts["query"].shape[1]}
         rows += [
@@ -248,6 +250,12 @@ def _inside(
             for column, value in enumerate(values)
         ]
     return found, rows
+
+
+def _both_ways(weights: torch.Tensor) -> int:
+    """The head, of (heads, tokens, tokens), that gives most to the tokens on both sides; the first where none does."""
+    beside = [weights.diagonal(offset, 1, 2).mean(-1) for offset in (-1, 1)]
+    return int(torch.minimum(*beside).argmax())
 
 
 def named(facts: dict[str, Any]) -> dict[str, str]:
@@ -279,7 +287,7 @@ def _matrices(facts: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, by
             _matrix(of[role, "weights"]),
             one["tokens"],
         )
-        for role, one in facts["inside"].items()
+        for role, one in ((role, facts["inside"][role]) for role in ("encoder", "decoder"))
     }
     drawn = {"matrices": pictures.matrices(weights)}
     parts = {name: _matrix(of["encoder", name]) for name in ("query", "key", "value")}

@@ -9,6 +9,7 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
 from pipelines.analysis import heads, one_sentence
 from pipelines.decoder import language_model
+from pipelines.lessons import attention
 from pipelines.lessons.common import views
 from pipelines.models import loading
 
@@ -162,6 +163,13 @@ def test_the_weights_of_each_head_come_from_its_queries_and_keys(tiny_encoder, r
     assert parts["weights"].std() > 0.1
     torch.testing.assert_close(products.softmax(-1), parts["weights"], atol=1e-4, rtol=1e-3)
     assert parts["value"].shape == parts["key"].shape
+
+
+def test_the_head_that_is_shown_looks_both_ways():
+    eye = torch.eye(4)
+    before, after = torch.cat([eye[:1], eye[:-1]]), torch.cat([eye[1:], eye[-1:]])
+    assert attention._both_ways(torch.stack([before, after, (before + after) / 2, eye])) == 2
+    assert attention._both_ways(torch.stack([before, eye])) == 0
 
 
 def test_a_view_carries_its_scripts_and_shows_markup_as_text():
