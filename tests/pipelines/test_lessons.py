@@ -18,7 +18,7 @@ from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import drawing
 from pipelines.decoder.language_model import NO_LABEL
-from pipelines.lessons import masking, tokenization
+from pipelines.lessons import masking, tokenization, transfer
 from pipelines.lessons.common import calls, page, words
 from pipelines.lessons.common import materials as lessons
 from pipelines.lessons.monitor import step
@@ -324,3 +324,14 @@ def test_the_first_class_of_next_sentence_is_that_it_follows(tiny_encoder):
     assert said[0]["probability"] > 0.9 > 0.1 > said[1]["probability"]
     assert next_sentence.score(said, pairs) == {"accuracy": 1}
     assert next_sentence.score(said[::-1], pairs) == {"accuracy": 0}
+
+
+def test_what_pre_training_is_worth_is_with_it_less_without_it_seed_by_seed():
+    accuracy = {("full", 1): 0.9, ("full", 2): 0.8, ("random", 1): 0.7, ("random", 2): 0.4, ("mean", 1): 0.1}
+    points = [
+        {"arm": arm, "size": "5", "seed": seed, "utterances": 35, "accuracy": value}
+        for (arm, seed), value in accuracy.items()
+    ]
+    (gain,) = transfer._gains(points)
+    assert gain["mean"] == pytest.approx(0.3)
+    assert (gain["low"], gain["high"]) == (pytest.approx(max(-1, 0.3 - 12.7062 * 0.1)), 1)  # t of one degree of freedom
