@@ -298,6 +298,11 @@ def test_the_bytes_of_a_step(tiny_encoder):
         assert found["optimizer"] == 2 * found["gradients"]
         sizes.append(found["activations"])
     assert sizes[0] < sizes[1]
+    model = intent.build(tiny_encoder, rows, Intent(mode="head"))
+    model.base_model.requires_grad_(False)
+    frozen = step(model, collate(features, intent.TASK.labels))
+    assert frozen["gradients"] == 4 * sum(weight.numel() for weight in model.classifier.parameters())
+    assert frozen["optimizer"] == 2 * frozen["gradients"] < found["optimizer"]
 
 
 def test_what_is_found_without_context(tiny_encoder):
@@ -335,3 +340,14 @@ def test_what_pre_training_is_worth_is_with_it_less_without_it_seed_by_seed():
     (gain,) = transfer._gains(points)
     assert gain["mean"] == pytest.approx(0.3)
     assert (gain["low"], gain["high"]) == (pytest.approx(max(-1, 0.3 - 12.7062 * 0.1)), 1)  # t of one degree of freedom
+
+
+def test_a_tokenizer_is_measured_on_sentences_that_it_did_not_learn(monkeypatch):
+    monkeypatch.setattr(tokenization, "HELD_OUT", 20)
+    learned = [f"play some jazz and book table {n}" for n in range(100)]
+    texts = {
+        language: ["abzjk"] * 20 + [f"{text} {language}" for text in learned] for language in tokenization.LANGUAGES
+    }
+    _, found = tokenization.crossed(300, texts, 13)
+    assert found["learned_on"] == 100
+    assert all(row["fertility"] > 3 for row in found["rows"])  # letter by letter, where it was never seen

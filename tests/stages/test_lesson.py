@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -591,6 +592,13 @@ def test_next_sentence_is_scored_on_what_was_held_out(learned):
     assert real == {(pair["first"], pair["second"]) for pair in held_out}
     right = [(float(row["probability"]) > 0.5) == (row["next"] == "True") for row in rows]
     assert facts("next_sentence")["accuracy"][0]["bert"] == pytest.approx(sum(right) / len(right), abs=1e-6)
+    # the cut of a baseline is the best on train
+    train = pairs.split(pairs.real_pairs("spanish"), shares, options.split_seed)["train"]
+    train = pairs.with_random(train, Random(f"{options.split_seed}/train"))
+    cut = pairs.best_cut([pairs.overlap(pair) for pair in train], train)
+    assert [row["overlap_right"] for row in rows] == [
+        str((float(row["overlap"]) > cut) == (row["next"] == "True")) for row in rows
+    ]
 
 
 def test_a_view_above_the_limit_says_what_to_do(learned, monkeypatch):
