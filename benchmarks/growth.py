@@ -25,8 +25,8 @@ def prepare(copies: int) -> dict[str, float]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps({name: rows * copies for name, rows in content.items()}), encoding="utf-8")
         params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        params["data"]["source"] = str(work / "corpus")
-        params["split"]["protocol"] = "official"
+        params["data"]["source"] = params["watch"]["data"] = str(work / "corpus")
+        params["split"] |= {"protocol": "official", "validation_per_intent": 10}
         (work / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         for name in ("stages", "pipelines"):
             (work / name).symlink_to(ROOT / name)

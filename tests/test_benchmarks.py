@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import turns
+from benchmarks import growth, turns
 from benchmarks.sections import snips_run
 from benchmarks.table import tables
 from tests.conftest import ROOT
@@ -60,3 +60,9 @@ def test_a_section_that_is_not_there_is_one_line():
     assert result.returncode == 1
     assert result.stderr.startswith("error: nothing: no such section; there are: training, ")
     assert Path(RESULTS).is_file()
+
+
+def test_the_stages_that_prepare_take_a_larger_corpus():
+    found = growth.prepare(2)
+    assert set(found) == {"download_seconds", "convert_seconds", "split_seconds", "peak_mib"}
+    assert all(value > 0 for value in found.values())
