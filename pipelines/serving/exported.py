@@ -1,6 +1,5 @@
 """A run that was exported: the same answers without torch, by onnxruntime or OpenVINO."""
 
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,6 @@ WEIGHTS = "model.safetensors"  # of the run that was exported
 GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 BATCH = 32  # texts
-MANY = 4  # batches, from which on they are computed side by side
 
 
 class Exported:
@@ -75,9 +73,16 @@ class Exported:
     def _logits(self, features: list[dict[str, Any]]) -> list[dict[str, np.ndarray]]:
         """Of each feature by output, without padding."""
         order = sorted(range(len(features)), key=lambda n: len(features[n]["input_ids"]))
-        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         found: list[Any] = [None] * len(features)
-        for batch, out in zip(batches, self.run([_padded(features, batch) for batch in batches]), strict=True):
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            longest = len(features[batch[-1]]["input_ids"])
+            arrays = {name: np.zeros((len(batch), longest), dtype=np.int64) for name in INPUTS}
+            for row, n in enumerate(batch):
+                size = len(features[n]["input_ids"])
+                arrays["input_ids"][row, :size] = features[n]["input_ids"]
+                arrays["attention_mask"][row, :size] = 1
+            out = self.run(arrays)
             for row, n in enumerate(batch):
                 size = len(features[n]["input_ids"])
                 found[n] = {
@@ -103,51 +108,18 @@ class Exported:
         return said
 
 
-def _padded(features: list[dict[str, Any]], batch: list[int]) -> dict[str, np.ndarray]:
-    """Inputs of these features, (texts, tokens of the longest, the last one)."""
-    longest = len(features[batch[-1]]["input_ids"])
-    arrays = {name: np.zeros((len(batch), longest), dtype=np.int64) for name in INPUTS}
-    for row, n in enumerate(batch):
-        size = len(features[n]["input_ids"])
-        arrays["input_ids"][row, :size] = features[n]["input_ids"]
-        arrays["attention_mask"][row, :size] = 1
-    return arrays
-
-
-# what runs a graph: inputs of batches -> outputs of each by name
 def _onnx(folder: Path, outputs: list[str], threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(folder / GRAPHS["onnx"], options, providers=["CPUExecutionProvider"])
-    return lambda batches: [dict(zip(outputs, session.run(outputs, one), strict=True)) for one in batches]
+    return lambda arrays: dict(zip(outputs, session.run(outputs, arrays), strict=True))
 
 
 def _openvino(folder: Path, outputs: list[str], threads: int) -> Any:
     import openvino
 
-    core, graph = openvino.Core(), folder / GRAPHS["openvino"]
-    limit = {"INFERENCE_NUM_THREADS": threads} if threads else {}
-
-    @cache
-    def compiled(hint: str) -> Any:
-        return core.compile_model(graph, "CPU", limit | {"PERFORMANCE_HINT": hint})
-
-    def run(batches: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
-        if len(batches) < MANY:  # all threads for each
-            return [dict(zip(outputs, compiled("LATENCY")(one).to_tuple(), strict=True)) for one in batches]
-        found: list[Any] = [None] * len(batches)
-
-        def keep(request: Any, number: int) -> None:
-            found[number] = {name: request.get_tensor(name).data.copy() for name in outputs}
-
-        queue = openvino.AsyncInferQueue(compiled("THROUGHPUT"))  # a thread for each, side by side
-        queue.set_callback(keep)
-        for number, one in enumerate(batches):
-            queue.start_async(one, number)
-        queue.wait_all()
-        return found
-
-    compiled("LATENCY")  # a server is to be ready when it says so
-    return run
+    settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+    compiled = openvino.Core().compile_model(folder / GRAPHS["openvino"], "CPU", settings)
+    return lambda arrays: dict(zip(outputs, compiled(arrays).to_tuple(), strict=True))
