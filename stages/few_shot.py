@@ -33,7 +33,7 @@ def few_shot(size: str) -> None:
             f"few_shot: the benchmark of 2017 is on SNIPS alone, and data.source is {source}; leave it out"
         )
     key = f"few_shot.sizes.{size}"
-    drawn_by, options = on_demand.few_shot_size(blocks.raw(key), key)
+    drawn_by, options = on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), key)
     choice = blocks.load("few_shot.choice", on_demand.Choice)
     test = parquet.read(CORPUS / "validate.parquet")
     pool, removed = benchmark_2017.without(_pool(drawn_by.per_intent), test)

@@ -29,7 +29,7 @@ WHY = {
 
 def qa_limits() -> None:
     """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
-    run, intent = (blocks.load(f"qa_limits.{name}", blocks.RunName) for name in ("run", "intent"))
+    run, intent = blocks.load("qa_limits.run", blocks.RunName), blocks.load("qa_limits.intent", blocks.RunName)
     there = _there(run)
     cases = _asked(run) if there else []
     choosers = _choosers(run, intent if _there(intent) else None) if there else []

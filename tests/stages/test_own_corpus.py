@@ -125,9 +125,9 @@ CORPORA["flights"] = (ROOT / "tests/flights.yml").read_bytes()
 @pytest.mark.parametrize("kind", CORPORA)
 def test_three_commands(project, kind):
     """`snips init`, the stages that `dvc repro summary` runs, and an answer."""
-    name = "mine.yml" if kind == "flights" else "mine.jsonl"
-    Path(name).write_bytes(CORPORA[kind])
-    result = run_stage("pipelines.cli", "init", name)
+    mine = "mine.yml" if kind == "flights" else "mine.jsonl"
+    Path(mine).write_bytes(CORPORA[kind])
+    result = run_stage("pipelines.cli", "init", mine)
     assert result.returncode == 0, result.stderr
     for stage in (download.download, convert.convert, split.split, fetch_encoder.fetch_encoder):
         stage()
@@ -138,7 +138,7 @@ def test_three_commands(project, kind):
     stock.runs()
     summary.summary()
     page = Path("data/report/summary.md").read_text(encoding="utf-8")
-    assert f"Data: the corpus {name}; split protocol: random." in page
+    assert f"Data: the corpus {mine}; split protocol: random." in page
     assert all(f"| {name} |" in page for name in runs)
     row = parquet.read(Path("data/splits/test.parquet"))[0]
     for name in runs:
