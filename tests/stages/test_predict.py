@@ -8,10 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.analysis.robustness import KINDS
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.serving import Model, lines, terminal
-from stages import convert, download, evaluate, fetch_encoder, finetune, robustness, split
+from stages import convert, download, evaluate, fetch_encoder, finetune, noise, robustness, split
 from tests.conftest import assert_one_line_error, copy_project, read_details, run_stage
 
 RUNS = ("intent-full", "slots-full", "joint-full", "qa-full")
@@ -77,6 +78,20 @@ def test_what_is_lost_is_counted_from_what_evaluate_said(trained):
         else:
             assert 0 < row["changed"] <= 98
     assert_one_line_error(run_stage("stages.robustness", "qa-full"), "robustness.run qa-full: a run of questions")
+
+
+def test_what_noise_brings_is_set_beside_the_run_as_it_is(trained):
+    noise.noise("joint-full")
+    found, report = read_details("metrics/on_demand/noise-joint-full.json"), read_details("metrics/joint-full.json")
+    assert (found["source"], found["utterances"], found["share"]) == ("sample", 98, 0.5)
+    assert {row["change"] for row in found["rows"]} == {"as they are", *KINDS}
+    assert {row["change"] for row in found["rows"] if row["trained_on"]} == {"typing errors", "fillers", "polite"}
+    names = {"accuracy": "intent_accuracy", "f1": "slot_f1", "frame_accuracy": "frame_accuracy"}
+    for row in found["rows"]:
+        assert row["gain"] == pytest.approx(row["with"] - row["without"], abs=2e-6)
+        if row["change"] == "as they are":
+            assert row["without"] == pytest.approx(report[names[row["metric"]]], abs=1e-6)
+    assert_one_line_error(run_stage("stages.noise", "qa-full"), "noise.run qa-full: a run of questions")
 
 
 def test_one_text_or_many(trained):
