@@ -74,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--port", type=int, default=8000)
     serving.add_argument("--log-texts", action="store_true", help="log what is asked")
     serving.set_defaults(act=_serve)
+    searching = commands.add_parser(
+        "search", help="look for better options of a run by experiments, judged on validation"
+    )
+    searching.add_argument("run", metavar="RUN", help="of params.yaml")
+    searching.add_argument(
+        "axes", nargs="+", metavar="OPTION=VALUES", help="learning_rate=5e-5..5e-4:log, epochs=4..10, batch_size=16,32"
+    )
+    searching.add_argument("--trials", type=int, default=20, help="in all; the same command goes on where it was (20)")
+    searching.add_argument("--seed", type=int, default=13, help="of the proposals")
+    searching.set_defaults(act=_search)
     pushing = commands.add_parser("push", help="publish a run on the Hugging Face Hub, with its card")
     pushing.add_argument("run", metavar="RUN", help="of params.yaml, or a folder")
     pushing.add_argument("repository", metavar="USER/NAME")
@@ -227,6 +237,32 @@ def _load(folder: Path) -> Any:
     if threads:
         torch.set_num_threads(threads)
     return Model.load(folder)
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from pipelines.models import task as tasks
+    from pipelines.search import space, study
+
+    run, options = arguments.run, tasks.run_options(arguments.run)
+    axes = [space.parse(text, options) for text in arguments.axes]
+    names = [axis.name for axis in axes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{twice[0]}: named twice; give its values once")
+    if arguments.trials < 1 or arguments.seed < 0:
+        raise InputError(
+            f"--trials {arguments.trials} --seed {arguments.seed}: at least one trial, and no seed below 0"
+        )
+    metric = tasks.get(options.task).best
+    try:
+        study.search(run, metric, axes, arguments.trials, arguments.seed)
+    except KeyboardInterrupt:
+        raise InputError("stopped; the same command goes on with the trial that it was at") from None
+    if found := study.best(run):
+        print(f"best: trial {found['number']}, {metric} {found['value']:.4f} on validation")
+        print(f"all of them: {study.METRICS}/{run}.json and .svg")
+        print(f"to take it over: dvc exp branch {found['experiment']} NAME")
+    else:
+        raise InputError("no trial was whole; see .search")
 
 
 def _push(arguments: argparse.Namespace) -> None:

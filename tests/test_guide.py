@@ -15,6 +15,7 @@ SECTIONS = [  # and whether an example of it can run here
     ("To begin", True),
     ("A variant", True),
     ("A sweep", True),
+    ("A search", True),
     ("Taking an experiment over", True),
     ("Comparing two commits", True),
     ("Going back", True),
