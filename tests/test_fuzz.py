@@ -35,6 +35,7 @@ from pipelines.lessons.common import materials
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
 from pipelines.reports import on_demand
+from pipelines.search import space, study
 from pipelines.tasks import masked_lm
 from pipelines.tasks.qa.task import plain_question, read_questions
 from pipelines.writing import augmentation, judging
@@ -301,9 +302,12 @@ def test_every_label_has_a_question(label):
 
 words = st.one_of(
     st.text(),
-    st.sampled_from(["generate", "verify", "predict", "init", "export", "serve", "push"]),
+    st.sampled_from(["generate", "verify", "predict", "init", "export", "serve", "push", "search"]),
     st.sampled_from(
         ["--intent", "PlayMusic", "--strategy", "top_p", "--value", "-n", "--seed", "0", "--model", "--ask"]
+    ),
+    st.sampled_from(
+        ["slots-full", "epochs=1,2", "epochs=..", "learning_rate=1e-4..1e-3:log", "batch_size=", "=", "--trials"]
     ),
     st.sampled_from(
         ["--json", "--format", "onnx", "--int8", "--host", "--port", "--dry-run", "--runs", "params.yaml", "--ask"]
@@ -328,8 +332,8 @@ def one_line(run: Any, program: str, arguments: list[str], ends: tuple[object, .
 
 
 @fuzz
-@given(st.lists(words, max_size=6), st.booleans())
-def test_the_command_takes_any_arguments(tmp_path_factory, arguments, generate):
+@given(st.sampled_from([[], ["generate", "--intent", "x"], ["search", "slots-full"]]), st.lists(words, max_size=6))
+def test_the_command_takes_any_arguments(tmp_path_factory, begin, arguments):
     folder = tmp_path_factory.getbasetemp() / f"nothing-{os.getpid()}"
     folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "params.yaml", folder)
@@ -337,7 +341,8 @@ def test_the_command_takes_any_arguments(tmp_path_factory, arguments, generate):
         patch.chdir(folder)  # where there is no model
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"play jazz\n")))
         patch.setattr(cli, "_verify", lambda arguments: None)  # git and DVC, seconds each
-        one_line(cli.main, "snips", ["generate", "--intent", "x", *arguments] if generate else arguments)
+        patch.setattr(study, "search", lambda *arguments: None)  # likewise
+        one_line(cli.main, "snips", [*begin, *arguments])
 
 
 @fuzz
@@ -349,3 +354,17 @@ def test_a_stage_takes_any_arguments(arguments):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         one_line(lambda: command(finetune), "stage", arguments)
+
+
+@fuzz
+@given(
+    st.sampled_from(["epochs", "learning_rate", "head", "ema", "x"]),
+    st.text() | st.from_regex(r"[-\d.e]+\.\.[\d.e]+(:log)?"),
+)
+def test_values_of_a_search_are_an_axis_or_refused(name, values):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        options = tasks.run_options("joint-full")
+    with ours():
+        axis = space.parse(f"{name}={values}", options)
+        assert axis.choices or axis.low < axis.high

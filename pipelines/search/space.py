@@ -52,7 +52,7 @@ def parse(text: str, options: Run) -> Axis:
     else:
         ends = [_value(part) for part in values.split(",")]
         axis = Axis(name, choices=tuple(ends))
-        if len(set(ends)) < max(2, len(ends)):
+        if len({repr(value) for value in ends}) < max(2, len(ends)):
             raise InputError(f"{text}: write low..high, or at least two different values with commas between them")
     for value in ends:
         try:
