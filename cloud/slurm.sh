@@ -1,0 +1,25 @@
+#!/bin/bash
+# One GPU for one command, on a cluster with a shared folder: sbatch cloud/slurm.sh dvc repro
+# Run `make setup` there first. A job that runs out of time ends with its last whole epoch kept, and goes on in a new one.
+#SBATCH --job-name=snips
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=16G
+#SBATCH --gres=gpu:1
+#SBATCH --time=02:00:00
+#SBATCH --signal=B:TERM@60
+#SBATCH --requeue
+#SBATCH --output=slurm-%j.log
+set -em  # m: the command and what it starts are one group
+cd "${SLURM_SUBMIT_DIR:-.}"
+source .venv/bin/activate
+again() {  # the time is nearly up: stop the stage, which keeps its checkpoints, and stand in the queue once more
+  kill -TERM -- "-$work"
+  wait "$work" || true
+  scontrol requeue "$SLURM_JOB_ID"
+}
+trap again TERM
+"$@" &
+work=$!
+wait "$work"
