@@ -11,6 +11,7 @@
 #SBATCH --signal=B:TERM@60
 #SBATCH --requeue
 #SBATCH --output=slurm-%j.log
+#SBATCH --open-mode=append
 set -em  # m: the command and what it starts are one group
 cd "${SLURM_SUBMIT_DIR:-.}"
 source .venv/bin/activate

@@ -19,7 +19,19 @@ CLOUD = ROOT / "cloud"
 TASK = {"name", "workdir", "num_nodes", "resources", "envs", "secrets", "file_mounts", "setup", "run", "config"}
 RESOURCES = {"accelerators", "cpus", "memory", "disk_size", "use_spot", "infra", "instance_type", "any_of", "ports"}
 # man sbatch
-SBATCH = {"job-name", "nodes", "ntasks", "cpus-per-task", "mem", "gres", "time", "signal", "requeue", "output"}
+SBATCH = {
+    "job-name",
+    "nodes",
+    "ntasks",
+    "cpus-per-task",
+    "mem",
+    "gres",
+    "time",
+    "signal",
+    "requeue",
+    "output",
+    "open-mode",
+}
 
 
 def test_the_task_of_skypilot_is_one():
