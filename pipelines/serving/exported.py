@@ -19,6 +19,8 @@ WEIGHTS = "model.safetensors"  # of the run that was exported
 GRAPHS = {"onnx": "model.onnx", "openvino": "model.xml"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 BATCH = 32  # texts
+ROWS = (2, 4, 8, 12, 16, 20, 24, BATCH)  # texts that OpenVINO is given at once, if more than one
+LENGTHS = 4  # and tokens, a multiple of it
 
 
 class Exported:
@@ -45,7 +47,7 @@ class Exported:
                 raise InputError(f"{folder / name}: not the file that was exported; run snips export again")
         facts = files.read_json(folder / FACTS)
         try:
-            run = {"onnx": _onnx, "openvino": _openvino}[facts["format"]](folder, list(facts["outputs"]), threads)
+            run = {"onnx": _onnx, "openvino": _openvino}[facts["format"]](folder, facts, threads)
         except ImportError as error:
             raise InputError(f"{error.name} is not installed; run: pip install -r requirements-export.txt") from None
         return cls(folder.name, facts, Tokenizer.from_file(str(folder / TOKENIZER)), run)
@@ -108,18 +110,39 @@ class Exported:
         return said
 
 
-def _onnx(folder: Path, outputs: list[str], threads: int) -> Any:
+def _onnx(folder: Path, facts: dict[str, Any], threads: int) -> Any:
     import onnxruntime
 
+    outputs = list(facts["outputs"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(folder / GRAPHS["onnx"], options, providers=["CPUExecutionProvider"])
     return lambda arrays: dict(zip(outputs, session.run(outputs, arrays), strict=True))
 
 
-def _openvino(folder: Path, outputs: list[str], threads: int) -> Any:
+def _openvino(folder: Path, facts: dict[str, Any], threads: int) -> Any:
     import openvino
 
+    outputs, most = list(facts["outputs"]), facts["longest"]
     settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
     compiled = openvino.Core().compile_model(folder / GRAPHS["openvino"], "CPU", settings)
-    return lambda arrays: dict(zip(outputs, compiled(arrays).to_tuple(), strict=True))
+    return lambda arrays: dict(zip(outputs, compiled(of_few_shapes(arrays, most)).to_tuple(), strict=True))
+
+
+def of_few_shapes(arrays: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
+    """More rows, and longer ones up to `most` tokens, than are asked for: OpenVINO compiles for each shape and keeps it.
+
+    What it keeps grew to 3 GB over shapes at random, and half of the time went into it. One text stays as it is, and so
+    does a whole batch, as many come one after the other.
+
+    Args:
+        arrays: input of the model -> (texts, tokens).
+    """
+    texts, tokens = arrays["input_ids"].shape
+    if texts in (1, BATCH):
+        return arrays
+    rows = next(count for count in ROWS if count >= texts)
+    longer = max(tokens, min(tokens + -tokens % LENGTHS, most))
+    padded = {name: np.pad(array, ((0, rows - texts), (0, longer - tokens))) for name, array in arrays.items()}
+    padded["attention_mask"][texts:, 0] = 1  # nothing to attend to is no input
+    return padded

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.serving import Model
-from pipelines.serving.exported import Exported
+from pipelines.serving.exported import BATCH, Exported, of_few_shapes
 from pipelines.serving.exporting import export
 from stages import convert, download, fetch_encoder, finetune, split
 from tests.conftest import assert_one_line_error, copy_project, edit_params, run_stage
@@ -77,6 +78,32 @@ def test_8_bit_numbers_are_smaller_and_nearly_the_same(trained, kind):
     assert sizes[1] < 0.75 * sizes[0]
     for before, after in zip(whole(texts()), eighth(texts()), strict=True):
         assert after["score"] == pytest.approx(before["score"], abs=0.1)
+
+
+def test_openvino_meets_few_shapes_however_many_texts_come_at_once():
+    shapes = set()
+    for texts in range(1, BATCH + 1):
+        for tokens in range(3, 31):
+            given = {name: np.arange(texts * tokens).reshape(texts, tokens) for name in ("input_ids", "attention_mask")}
+            found = of_few_shapes(given, most=30)
+            for name, array in given.items():
+                assert (found[name][:texts, :tokens] == array).all()
+                assert found[name].shape == found["input_ids"].shape
+            assert found["attention_mask"][texts:].sum(axis=1).tolist() == [1] * (len(found["input_ids"]) - texts)
+            assert found["input_ids"].shape[1] <= 30
+            if 1 < texts < BATCH:
+                shapes.add(found["input_ids"].shape)
+    assert len(shapes) == 8 * 8  # of 840
+
+
+def test_what_openvino_says_of_a_text_is_the_same_in_any_company(trained):
+    pytest.importorskip("nncf")
+    export(Path("data/models/joint-full"), Path("data/exports/company"), "openvino", False, texts("train"))
+    exported = Exported.load("data/exports/company", threads=1)
+    asked = sorted(texts(), key=len)[:7]
+    for count in (2, 3, 5, 7):
+        for alone, among in zip((exported(text) for text in asked[:count]), exported(asked[:count]), strict=True):
+            assert among["score"] == pytest.approx(alone["score"], abs=0.02)  # bf16, where the machine has it
 
 
 def test_an_export_needs_no_torch(trained):
