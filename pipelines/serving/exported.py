@@ -130,7 +130,7 @@ def _openvino(folder: Path, facts: dict[str, Any], threads: int) -> Any:
 
 
 def of_few_shapes(arrays: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
-    """More rows, and longer ones up to `most` tokens, than are asked for: OpenVINO compiles for each shape and keeps it.
+    """More rows, and longer ones up to `most` tokens, than are asked for: OpenVINO compiles each shape, and keeps it.
 
     What it keeps grew to 3 GB over shapes at random, and half of the time went into it. One text stays as it is, and so
     does a whole batch, as many come one after the other.
