@@ -300,6 +300,8 @@ def test_every_label_has_a_question(label):
     assert question.endswith("?")
 
 
+JOINT = tasks.offered("joint").Options(mode="full")
+
 words = st.one_of(
     st.text(),
     st.sampled_from(["generate", "verify", "predict", "init", "export", "serve", "push", "search"]),
@@ -362,9 +364,6 @@ def test_a_stage_takes_any_arguments(arguments):
     st.text() | st.from_regex(r"[-\d.e]+\.\.[\d.e]+(:log)?"),
 )
 def test_values_of_a_search_are_an_axis_or_refused(name, values):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        options = tasks.run_options("joint-full")
     with ours():
-        axis = space.parse(f"{name}={values}", options)
+        axis = space.parse(f"{name}={values}", JOINT)
         assert axis.choices or axis.low < axis.high

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_callback import ExportableState
 
 from pipelines.core.provenance import code_of
 
@@ -56,3 +60,24 @@ def newest(folder: Path) -> str | None:
         except (ValueError, KeyError, TypeError, RecursionError):
             continue  # cut off while it was written, or not written by Trainer
     return max(complete)[1] if complete else None
+
+
+class LossesSinceLog(TrainerCallback, ExportableState):
+    """Lets a resumed training log the mean loss since the last log, of the steps before the checkpoint too.
+
+    Trainer forgets their sum, so that a curve would show that the training was cut off.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    def state(self) -> dict[str, Any]:
+        """What goes into trainer_state.json; Trainer asks for it before it trains, too."""
+        total, last = (getattr(self.trainer, name, 0) for name in ("_tr_loss", "_globalstep_last_logged"))
+        return {"args": {}, "attributes": {"total": float(total), "last": last}}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step:
+            kept = state.stateful_callbacks[type(self).__name__]["attributes"]
+            self.trainer._tr_loss.fill_(kept["total"])
+            self.trainer._globalstep_last_logged = kept["last"]

@@ -159,6 +159,7 @@ def _trainer(
     trainer.copies, trainer.shuffle_batches = copies, task.shuffle_batches
     if options.ema:
         trainer.add_callback(WeightAverage(options.ema))
+    trainer.add_callback(unfinished.LossesSinceLog(trainer))
     trainer.add_callback(monitor)
     progress.show(trainer, checkpoints.name.partition(".")[0] or task.name)
     return trainer
