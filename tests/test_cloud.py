@@ -87,13 +87,15 @@ def test_a_job_ends_as_its_command_does(cluster):
 
 def test_a_job_whose_time_is_up_stops_its_command_and_stands_in_the_queue_again(cluster):
     (cluster / "stage").write_text(
-        "trap 'echo stopped > said; exit 143' TERM; touch begun; while :; do sleep 0.1; done"
+        "trap 'sleep 0.5; echo stopped > said; exit 143' TERM; touch begun; while :; do sleep 0.1; done"
     )
     running = job(cluster, "sh", "-c", "sh stage; true")  # as dvc starts a stage
+    end = time.monotonic() + 60
     while not (cluster / "begun").exists():
+        assert time.monotonic() < end
         time.sleep(0.05)
-    running.send_signal(signal.SIGTERM)
-    running.wait(timeout=20)
+    running.send_signal(signal.SIGUSR1)
+    running.wait(timeout=60)
     assert (cluster / "said").read_text() == "stopped\n"
     assert (cluster / "asked").read_text() == "requeue 7\n"
 

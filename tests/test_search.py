@@ -1,5 +1,6 @@
 """`snips search`: optuna over `dvc exp run`; what was cut off goes on, and ends as if nothing had happened."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -17,6 +18,14 @@ from tests.conftest import assert_one_line_error, commit, dvc, edit_params, make
 
 AXES = ["learning_rate=1e-4..1e-2:log", "batch_size=8,16"]
 COMMAND = [sys.executable, "-m", "pipelines.cli", "search", "intent-full", *AXES]
+
+
+def until_said(words, log):
+    """Wait until DVC has said this of a trial."""
+    end = time.monotonic() + 120
+    while not any(words in path.read_text(encoding="utf-8") for path in Path(".search").glob(f"*/{log}")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def trials():
@@ -37,9 +46,10 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
         for line in process.stdout:
             if line.startswith("trial 0:"):
                 break
-        time.sleep(3)  # trial 1 is at work
+        until_said("Running stage 'finetune@intent-full'", "trial-1.log")
         for one in (process, *psutil.Process(process.pid).children(recursive=True)):
-            one.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
     assert [trial["number"] for trial in trials()] == [0]
     done = subprocess.run([*COMMAND, "--trials", "4"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -56,7 +66,10 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
         calm.sampler = optuna.samplers.TPESampler(seed=13 + trial["number"])
         proposed = calm.ask()
         values = {axis.name: axis.suggest(proposed) for axis in axes}
-        assert values == pytest.approx(trial["params"], abs=1e-6)
+        assert trial["params"] == {
+            "learning_rate": f"{values['learning_rate']:.6g}",
+            "batch_size": values["batch_size"],
+        }
         calm.tell(proposed, trial["value"])
 
     # each experiment is there, with its figures of validation
@@ -69,11 +82,19 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
     assert f"best: trial {best['number']}, accuracy {best['value']:.4f} on validation" in done.stdout
     assert f"dvc exp branch {best['experiment']} NAME" in done.stdout
 
-    # nothing left to do, and no other values
+    # nothing left to do, though what was written last is gone; other values begin another study
+    (study.METRICS / "intent-full.json").unlink()
     again = subprocess.run([*COMMAND, "--trials", "4"], capture_output=True, text=True, check=True)
-    assert "trial" not in again.stdout.splitlines()[0].partition("best: ")[0]
-    other = subprocess.run([*COMMAND, "--trials", "4", "--seed", "7"], capture_output=True, text=True, check=False)
-    assert_one_line_error(other, "begun over other values")
+    assert again.stdout.splitlines()[0].startswith(f"best: trial {best['number']}, ")
+    assert trials() == found
+    keys = {study._key("intent-full", axes, seed) for seed in (13, 7)}
+    edit_params(lambda content: content["finetune"]["intent-full"].update(epochs=2))
+    assert len(keys | {study._key("intent-full", axes, 13)}) == 3
+
+    # a DVC that was killed while it made an experiment leaves no branch checked out
+    subprocess.run(["git", "checkout", "-q", "--detach"], check=True)
+    detached = subprocess.run([*COMMAND, "--trials", "5"], capture_output=True, text=True, check=False)
+    assert_one_line_error(detached, "no branch is checked out here")
 
 
 def test_first_trials_that_fail_end_it_with_where_to_look(repository):
@@ -81,21 +102,37 @@ def test_first_trials_that_fail_end_it_with_where_to_look(repository):
     commit()
     done = subprocess.run([*COMMAND, "--trials", "9"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: the first 3 trials failed; see .search/intent-full/trial-0.log\n"
+    (log,) = Path(".search").glob("*/trial-2.log")
+    assert done.stderr == f"error: 3 trials in a row failed; see {log}, mend it and rm -r .search\n"
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["trial 0", "trial 1", "trial 2"]
     assert [trial["value"] for trial in trials()] == [None] * 3
-    assert "nowhere" in Path(".search/intent-full/trial-0.log").read_text(encoding="utf-8")
+    assert "nowhere" in log.read_text(encoding="utf-8")
 
 
-def test_two_searches_of_a_run_do_not_meet(project):
-    with study._alone("intent-full"), pytest.raises(InputError, match="at work here"), study._alone("intent-full"):
+def test_a_trial_that_dvc_was_too_busy_for_is_run_once_more(repository):
+    command = [*COMMAND, "--trials", "1"]
+    begin = "import dvc.repo, time; repo = dvc.repo.Repo(); repo.lock.lock(); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", begin], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        assert_one_line_error(
+            subprocess.run(command, capture_output=True, text=True, check=False), "DVC is at work here"
+        )
+        other.kill()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("trial 0: ")
+    assert trials()[0]["value"] is not None
+
+
+def test_two_searches_do_not_meet(project):
+    with study._alone(), pytest.raises(InputError, match="at work here"), study._alone():
         pass
 
 
 def test_values_are_read_as_they_are_typed(project):
     options = tasks.run_options("joint-full")
     assert space.parse("learning_rate=5e-5..5e-4:log", options) == space.Axis("learning_rate", 5e-5, 5e-4, log=True)
-    assert space.parse("epochs=4..10", options) == space.Axis("epochs", 4, 10)
+    assert space.parse("epochs=4..1e1", options) == space.Axis("epochs", 4, 10)
+    assert repr(space.parse("weight_decay=0..1", options).high) == "1.0"  # all between, not 0 and 1 alone
     assert space.parse("head=linear,crf", options) == space.Axis("head", choices=("linear", "crf"))
     assert space.parse("ema=0,1e-1", options) == space.Axis("ema", choices=(0, 0.1))
 
@@ -111,7 +148,8 @@ def test_values_are_read_as_they_are_typed(project):
         ("batch_size=8,8", "at least two different values"),
         ("learning_rate=2..1", "low below high"),
         ("weight_decay=0..1:log", "above 0"),
-        ("learning_rate=a..b", "is no number"),
+        ("learning_rate=a..b", "valid number"),
+        ("head=crf..linear", "have no order"),
         ("learning_rate=-1..1", "greater than 0"),
         ("epochs=1.5,2", "integer"),
         ("head=linear,forest", "'linear' or 'crf'"),

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, shown
 from pipelines.models.options import Run
 
 FIXED = ("task", "mode", "seed")  # other ones make another run, and a lucky seed is no better run
@@ -43,23 +43,30 @@ def parse(text: str, options: Run) -> Axis:
     known = [field for field in type(options).model_fields if field not in FIXED]
     if name not in known:
         raise InputError(f"{text}: {name or 'nothing'} is no option to search over; take one of {', '.join(known)}")
-    if found := RANGE.fullmatch(values):
-        low, high = (_number(found[end], text) for end in ("low", "high"))
-        if low >= high or (found["log"] and low <= 0):
-            raise InputError(f"{text}: write low..high, low below high, and for :log above 0")
-        axis = Axis(name, low, high, log=bool(found["log"]))
-        ends = [low, high]
-    else:
-        ends = [_value(part) for part in values.split(",")]
-        axis = Axis(name, choices=tuple(ends))
-        if len({repr(value) for value in ends}) < max(2, len(ends)):
+    if values.count(",") == 0 and ".." not in values:
+        raise InputError(f"{text}: write low..high, or at least two different values with commas between them")
+    found = RANGE.fullmatch(values)
+    ends = [found["low"], found["high"]] if found else values.split(",")
+    given = [_possible(name, _value(end), text, options) for end in ends]
+    if found is None:
+        if len({repr(value) for value in given}) < max(2, len(given)):
             raise InputError(f"{text}: write low..high, or at least two different values with commas between them")
-    for value in ends:
-        try:
-            type(options).model_validate(options.model_dump() | {name: value})
-        except ValidationError as error:
-            raise InputError(f"{text}: {value}: {error.errors()[0]['msg']}; give values that it can have") from None
-    return axis
+        return Axis(name, choices=tuple(given))
+    low, high = given
+    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in given):
+        raise InputError(f"{text}: its values have no order; name them with commas between")
+    if low >= high or (found["log"] and low <= 0):
+        raise InputError(f"{text}: write low..high, low below high, and for :log above 0")
+    return Axis(name, low, high, log=bool(found["log"]))
+
+
+def _possible(name: str, value: Any, text: str, options: Run) -> Any:
+    """The value as the option has it: whole where the option is."""
+    try:
+        return getattr(type(options).model_validate(options.model_dump() | {name: value}), name)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InputError(f"{text}: {shown(value)}: {reason}; give values that it can have") from None
 
 
 def _value(part: str) -> Any:
@@ -68,10 +75,3 @@ def _value(part: str) -> Any:
         return float(part) if re.fullmatch(r"[\d.]+e-?\d+", part, re.IGNORECASE) else yaml.safe_load(part)
     except (yaml.YAMLError, ValueError):
         return part
-
-
-def _number(part: str, text: str) -> int | float:
-    value = _value(part)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{text}: {part} is no number; write low..high, or values with commas between them")
-    return value

@@ -2,55 +2,82 @@
 
 Each trial is an experiment in a folder of its own. The study is an SQLite file, so a search that was cut off goes on
 with the trial that it was at. A proposal depends on the trials before it and on `seed` plus its number alone, so the
-search ends as if nothing had happened.
+search ends as if nothing had happened. Other values, params or code make another study, with other experiments.
 """
 
 import fcntl
+import hashlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import files
+from pipelines.core import blocks, files
 from pipelines.core.errors import InputError
 from pipelines.search.picture import draw
 from pipelines.search.space import Axis
 
 FOLDER = Path(".search")  # studies and the logs of their trials; neither git nor DVC looks there
 METRICS = Path("metrics/search")
-FAILURES = 3  # in a row, from the first trial on: then it is not the values that fail
+CODE = ("pipelines", "stages", "dvc.yaml")
+FAILURES = 3  # in a row: then it is not the values that fail
+BUSY = ("Unable to acquire lock", "is busy, it is being blocked")
 
 
-def search(run: str, metric: str, axes: list[Axis], trials: int, seed: int, say: Callable[[str], None] = print) -> None:
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: the best `metric` of `validation` in metrics/<run>.json, the highest, over the `axes`."""
+
+    run: str
+    metric: str
+    axes: tuple[Axis, ...]
+    seed: int
+    key: str  # of all that a score depends on
+
+    def experiment(self, number: int) -> str:
+        """The name of a trial's experiment."""
+        return f"{self.run}-search-{self.key}-{number}"
+
+    def log(self, number: int) -> Path:
+        """What DVC said of it."""
+        return FOLDER / f"{self.run}-{self.key}" / f"trial-{number}.log"
+
+
+def search(run: str, metric: str, axes: list[Axis], trials: int, seed: int) -> None:
     """Go on until there are so many `trials`, those of earlier calls among them; what was found is in `METRICS`.
 
-    Args:
-        metric: of `validation` in metrics/<run>.json; the highest is the best.
-        say: takes a line a trial.
-
     Raises:
-        InputError: optuna is missing, a search of this run is at work or was begun over other values, or the first
-            trials fail.
+        InputError: optuna is missing, a search or another command of DVC is at work, no branch is checked out, or
+            three trials in a row fail.
     """
     try:
         import optuna
     except ImportError:
         raise InputError("optuna is not installed; run: pip install -r requirements-search.txt") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with _alone(run):
+    with _alone():
+        _on_a_branch()
+        found = Search(run, metric, tuple(axes), seed, _key(run, axes, seed))
         study = optuna.create_study(
-            storage=f"sqlite:///{FOLDER / run}.db", study_name=run, direction="maximize", load_if_exists=True
+            storage=f"sqlite:///{FOLDER / run}-{found.key}.db",
+            study_name=run,
+            direction="maximize",
+            load_if_exists=True,
         )
-        _same_space(study, run, axes, seed)
+        _write(study, found)
         while _unfinished(study) or len(study.trials) < trials:
-            _trial(study, run, metric, axes, seed, say)
-            _write(study, run, metric)
-            failed = [trial.state.name == "FAIL" for trial in study.trials]
-            if len(failed) == FAILURES and all(failed):
-                raise InputError(f"the first {FAILURES} trials failed; see {_log(run, 0)}")
+            _trial(study, found)
+            _write(study, found)
+            states = [trial.state.name for trial in study.trials if trial.state.is_finished()]
+            if states[-FAILURES:] == ["FAIL"] * FAILURES:
+                log = found.log(len(study.trials) - 1)
+                raise InputError(f"{FAILURES} trials in a row failed; see {log}, mend it and rm -r {FOLDER}")
 
 
 def best(run: str) -> dict[str, Any] | None:
@@ -60,41 +87,61 @@ def best(run: str) -> dict[str, Any] | None:
     return max(whole, key=lambda trial: trial["value"], default=None)
 
 
-def _trial(study: Any, run: str, metric: str, axes: list[Axis], seed: int, say: Callable[[str], None]) -> None:
+def _trial(study: Any, search: Search) -> None:
+    """Ask for values, or take those of the trial that was cut off; run them, and tell the study."""
     import optuna
 
     unfinished = _unfinished(study)
     number = unfinished[0].number if unfinished else len(study.trials)
-    study.sampler = optuna.samplers.TPESampler(seed=seed + number)
+    study.sampler = optuna.samplers.TPESampler(seed=search.seed + number)
     trial = optuna.trial.Trial(study, unfinished[0]._trial_id) if unfinished else study.ask()
-    values = {axis.name: axis.suggest(trial) for axis in axes}
-    shown = ", ".join(
-        f"{name} {f'{value:.3g}' if isinstance(value, float) else value}" for name, value in values.items()
-    )
+    values = {axis.name: axis.suggest(trial) for axis in search.axes}
+    say = partial(print, f"trial {number}: {', '.join(f'{name} {_shown(value)}' for name, value in values.items())}:")
     twin = next((old for old in study.trials[:number] if old.params == values and old.value is not None), None)
     if twin:  # DVC keeps no experiment twice
+        trial.set_user_attr("experiment", twin.user_attrs["experiment"])
         study.tell(trial, twin.value)
-        say(f"trial {number}: {shown}: as trial {twin.number}")
+        say(f"as trial {twin.number}", flush=True)
         return
-    name = experiment(run, number)
-    if _validation(run, name) is None:
-        _run(run, name, values, _log(run, number))
-    scores = _validation(run, name)
+    name = search.experiment(number)
+    if _validation(search.run, name) is None:
+        _run(search, number, values)
+    scores = _validation(search.run, name)
     if scores is None:
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        say(f"trial {number}: {shown}: failed, see {_log(run, number)}")
+        say(f"failed, see {search.log(number)}", flush=True)
     else:
-        study.tell(trial, scores[metric])
-        say(f"trial {number}: {shown}: {metric} {scores[metric]:.4f}")
+        trial.set_user_attr("experiment", name)
+        study.tell(trial, scores[search.metric])
+        say(f"{search.metric} {scores[search.metric]:.4f}", flush=True)
 
 
-def _run(run: str, name: str, values: dict[str, Any], log: Path) -> None:
-    """`dvc exp run` of the run with these values, in a folder of its own; what it says is in `log`."""
+def _run(search: Search, number: int, values: dict[str, Any]) -> None:
+    """`dvc exp run` of the run with these values, in a folder of its own; what it says is in the log.
+
+    Raises:
+        InputError: another command of DVC is at work, so that the trial is to be run once more.
+    """
+    run, log = search.run, search.log(number)
     log.parent.mkdir(parents=True, exist_ok=True)
     settings = [part for key, value in values.items() for part in ("-S", f"finetune.{run}.{key}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *settings, f"evaluate@{run}"]
+    experiment = ["--temp", "--name", search.experiment(number), *settings, f"evaluate@{run}"]
+    # the folder is another each time, and what was trained in it before a kill is to be found again
+    environment = {"SNIPS_CHECKPOINTS": str(Path(".checkpoints").absolute())} | os.environ
     with log.open("w", encoding="utf-8") as said:
-        subprocess.run(command, stdout=said, stderr=subprocess.STDOUT, check=False)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "exp", "run", *experiment],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            process.wait()
+        except KeyboardInterrupt:  # DVC has it too, and puts the workspace back
+            process.wait()
+            raise
+    if any(words in log.read_text(encoding="utf-8", errors="replace") for words in BUSY):
+        raise InputError("another command of DVC is at work here; wait for it, then the same command goes on")
 
 
 def _validation(run: str, name: str) -> dict[str, float] | None:
@@ -110,55 +157,61 @@ def _validation(run: str, name: str) -> dict[str, float] | None:
     return json.loads(content)[0]["validation"]
 
 
-def experiment(run: str, number: int) -> str:
-    """The name of a trial's experiment."""
-    return f"{run}-search-{number}"
-
-
 def _unfinished(study: Any) -> list[Any]:
     return [trial for trial in study.trials if trial.state.name == "RUNNING"]
 
 
-def _log(run: str, number: int) -> Path:
-    return FOLDER / run / f"trial-{number}.log"
+def _key(run: str, axes: list[Axis], seed: int) -> str:
+    """Eight hex digits for all that a score depends on: values, params, code; data and models follow from these."""
+    parts = [run, *map(repr, axes), str(seed), blocks.PARAMS.read_text(encoding="utf-8")]
+    for path in CODE:
+        known = subprocess.run(["git", "rev-parse", f"HEAD:{path}"], capture_output=True, text=True, check=False)
+        parts.append(known.stdout)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
-def _same_space(study: Any, run: str, axes: list[Axis], seed: int) -> None:
-    """Refuse to go on over other values than those that the study was begun with."""
-    now = [repr(axis) for axis in axes] + [f"seed {seed}"]
-    begun = study.user_attrs.get("axes")
-    if begun is None:
-        study.set_user_attr("axes", now)
-    elif begun != now:
+def _on_a_branch() -> None:
+    """Refuse a detached HEAD: a DVC that was killed while it made an experiment leaves one, and other params."""
+    if subprocess.run(["git", "symbolic-ref", "--quiet", "HEAD"], capture_output=True, check=False).returncode:
         raise InputError(
-            f"{FOLDER / run}.db: begun over other values ({'; '.join(begun)}); name the same to go on, or remove the "
-            f"file and the experiments {experiment(run, 0)} and so on (dvc exp remove) to begin anew"
+            "no branch is checked out here, as after a DVC that was killed; look at git status and git stash list, "
+            "then git checkout --force <branch>"
         )
 
 
-def _write(study: Any, run: str, metric: str) -> None:
+def _write(study: Any, search: Search) -> None:
+    """`METRICS`: the trials that have ended, and their picture."""
     rows = [
         {
             "number": trial.number,
-            "experiment": experiment(run, trial.number),
+            "experiment": trial.user_attrs.get("experiment"),
             "params": trial.params,
             "value": trial.value,
         }
         for trial in study.trials
         if trial.state.is_finished()
     ]
-    files.write_details(METRICS / f"{run}.json", {"metric": metric, "split": "validation", "trials": rows})
+    if not rows:
+        return
+    shown = [row | {"params": {name: _shown(value) for name, value in row["params"].items()}} for row in rows]
+    facts = {"metric": search.metric, "split": "validation", "trials": shown}
+    files.write_details(METRICS / f"{search.run}.json", facts)
     if any(row["value"] is not None for row in rows):
-        with files.whole(METRICS / f"{run}.svg") as made:
-            made.write_bytes(draw(rows, metric, run))
+        with files.whole(METRICS / f"{search.run}.svg") as made:
+            made.write_bytes(draw(rows, search.metric, search.run))
+
+
+def _shown(value: Any) -> Any:
+    """A number with its first six digits, in words, as JSON of the project has no more than six places."""
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 @contextmanager
-def _alone(run: str) -> Iterator[None]:
+def _alone() -> Iterator[None]:
     FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / f"{run}.lock").open("w") as lock:
+    with (FOLDER / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"a search of {run} is at work here; wait for it") from None
+            raise InputError("another search is at work here; wait for it") from None
         yield
