@@ -55,7 +55,7 @@ def work(seconds: float) -> dict[str, str]:
 
 
 def table() -> dict[str, str]:
-    """Name -> accuracy on test, of `dvc exp show --csv`; empty where it has none."""
+    """Name -> learning rate, of `dvc exp show --csv`; empty where it has none."""
     rows = csv.DictReader(io.StringIO(dvc("exp", "show", "--csv")))
     key = f"{RUN}.learning_rate"
     return {row["Experiment"]: next((row[name] for name in row if name.endswith(key)), "") for row in rows}
