@@ -27,4 +27,4 @@ def adapt_encoder() -> None:
 
 
 if __name__ == "__main__":
-    command(adapt_encoder, computes=True)
+    command(adapt_encoder, computes=True, trains=True)

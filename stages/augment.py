@@ -100,4 +100,4 @@ def _train(task: Task, base: Path, options: Run, tokenizer: Any, rows: list[Utte
 
 
 if __name__ == "__main__":
-    command(augment, computes=True)
+    command(augment, computes=True, trains=True)

@@ -116,4 +116,4 @@ def _pool(per_intent: int | None) -> list[Utterance]:
 
 
 if __name__ == "__main__":
-    command(few_shot, computes=True)
+    command(few_shot, computes=True, trains=True)

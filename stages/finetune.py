@@ -27,4 +27,4 @@ def finetune(run: str) -> None:
 
 
 if __name__ == "__main__":
-    command(finetune, computes=True)
+    command(finetune, computes=True, trains=True)

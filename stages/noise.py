@@ -62,4 +62,4 @@ def _trained(run: str, task: Any, base: Path, options: Run, tokenizer: Any, sett
 
 
 if __name__ == "__main__":
-    command(noise, computes=True)
+    command(noise, computes=True, trains=True)

@@ -33,4 +33,4 @@ def repeat(run: str) -> None:
 
 
 if __name__ == "__main__":
-    command(repeat, computes=True)
+    command(repeat, computes=True, trains=True)

@@ -27,4 +27,4 @@ def tune_decoder() -> None:
 
 
 if __name__ == "__main__":
-    command(tune_decoder, computes=True)
+    command(tune_decoder, computes=True, trains=True)

@@ -32,4 +32,4 @@ def variant(name: str) -> None:
 
 
 if __name__ == "__main__":
-    command(variant, computes=True)
+    command(variant, computes=True, trains=True)

@@ -85,7 +85,8 @@ def params_read(run: StageRun) -> set[str]:
     found: set[str] = set()
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "command" and call.keywords:
-            found.add("threads")  # `command` reads it for what computes
+            found.add("threads")  # `command` reads it for what computes, and launch for what trains
+            found.update("launch" for one in call.keywords if one.arg == "trains")
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args):
             continue
         asked, where = ast.unparse(call.func), call.args[0]

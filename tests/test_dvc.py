@@ -43,7 +43,7 @@ def test_every_param_that_a_stage_reads_is_declared_and_every_declared_one_read(
 
 
 def test_nothing_but_a_stage_asks_for_params():
-    # the loader, and what asks for threads; a run's block by its task; people's command
+    # the loader, and what asks for threads and launch; a run's block by its task; people's command
     allowed = {"core/blocks.py", "core/command.py", "models/task.py", "cli.py"}
     for path in (ROOT / "pipelines").rglob("*.py"):
         if path.relative_to(ROOT / "pipelines").as_posix() not in allowed:

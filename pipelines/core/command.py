@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from pipelines.core import blocks, stopping
+from pipelines.core import blocks, processes, stopping
 from pipelines.core.errors import InputError
 
 # how torchrun, MPI and Slurm tell a process how many of it there are
@@ -19,12 +19,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_IN_WORDS = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
 
 
-def command(stage: Callable[..., None], computes: bool = False) -> None:
+def command(stage: Callable[..., None], computes: bool = False, trains: bool = False) -> None:
     """Call `stage` with one positional argument for each of its parameters; bad input becomes one line and exit 1.
 
     Args:
         computes: whether it runs a model. Then it uses the `threads` of params.yaml, whatever the machine has, as
             another number gives other last bits; and the first GPU alone, where there are several.
+        trains: whether it trains a model. Then it runs in the processes that `launch` of params.yaml asks for.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{stage.__name__}", description=inspect.getdoc(inspect.getmodule(stage))
@@ -34,31 +35,42 @@ def command(stage: Callable[..., None], computes: bool = False) -> None:
     arguments = parser.parse_args()
     try:
         _refuse_several_processes()
-        if computes:
-            _on_one_device(blocks.load("threads", blocks.Threads))
-        stage(**vars(arguments))
+        threads = blocks.load("threads", blocks.Threads) if computes else 1
+        launch = blocks.load("launch", processes.Launch) if trains else "python"
+        if launch != "python" and processes.STARTED not in os.environ:
+            processes.run(launch, f"stages.{stage.__name__}", list(vars(arguments).values()), threads)
+        else:
+            if computes:
+                _on_one_device(threads)
+            stage(**vars(arguments))
         stopping.too_late()
     except InputError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
+        if processes.is_left_alone(error):
+            processes.wait_for_the_end()
+            sys.exit(1)
         if not _is_full(error):
             raise
         sys.exit("error: no space left on the disk; make room, then dvc repro, which goes on from the last whole epoch")
 
 
 def _refuse_several_processes() -> None:
+    if processes.STARTED in os.environ:
+        return
     for name in SEVERAL:
         if os.environ.get(name, "1") not in ("", "0", "1"):
             raise InputError(
                 f"{name} is {os.environ[name]}: a stage runs in one process, and several would each train a model of "
-                "their own; start it with dvc repro, without torchrun, mpirun or srun"
+                "their own; start it with dvc repro, and name what starts several in params.yaml: launch"
             )
 
 
 def _on_one_device(threads: int) -> None:
-    gpus = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # Trainer would split each batch over all
-    if "," in gpus:
-        raise InputError(f"CUDA_VISIBLE_DEVICES is {gpus}: a stage computes on one GPU; name one")
+    if processes.STARTED not in os.environ:
+        gpus = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # Trainer would split each batch over all
+        if "," in gpus:
+            raise InputError(f"CUDA_VISIBLE_DEVICES is {gpus}: a stage computes on one GPU; name one")
     for name in COUNTED_BY:
         os.environ[name] = str(threads)  # for libraries that are loaded later
     import torch

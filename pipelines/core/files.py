@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.core import processes
 from pipelines.core.errors import InputError
 
 
@@ -18,13 +19,16 @@ from pipelines.core.errors import InputError
 def whole(target: Path) -> Iterator[Path]:
     """Yield a scratch path beside `target` (a file or a folder) and rename it to `target` at the end.
 
-    If the body raises, the scratch is removed and an earlier `target` stays as it was.
+    If the body raises, the scratch is removed and an earlier `target` stays as it was; so it is in a process that is
+    not the first of those that train together.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
     made = scratch / target.name
     try:
         yield made
+        if processes.rank():
+            return
         aside = scratch / "earlier"
         if made.is_dir() and target.is_dir():
             target.rename(aside)

@@ -38,15 +38,16 @@ class WeightAverage(TrainerCallback):
         if not control.should_save:
             return
         self.raw = _copy(model)
-        path = _raw_file(args, state)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(self.raw, path)
+        if state.is_world_process_zero:
+            path = _raw_file(args, state)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(self.raw, path)
         _put(model, self.average)
 
     def on_save(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         _put(model, self.raw)
         for path in Path(args.output_dir).glob("raw-*.safetensors"):
-            if path != _raw_file(args, state):
+            if state.is_world_process_zero and path != _raw_file(args, state):
                 path.unlink()
 
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
+from pipelines.core import processes
 from pipelines.core.provenance import code_of
 
 ROOT = "SNIPS_CHECKPOINTS"  # environment variable: several clones and experiments can share a folder
@@ -33,7 +34,13 @@ def keyed(name: str, parts: list[str], files: list[Path], modules: list[str]) ->
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """Hold `folder` alone, made where it is not there; waits, and says so, while another training holds it."""
+    """Hold `folder` alone, made where it is not there; waits, and says so, while another training holds it.
+
+    Of several processes that train together the first holds it.
+    """
+    if processes.rank():
+        yield folder
+        return
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import torch
 
+from pipelines.core import processes
+from pipelines.training.shares import whole
+
 BITS = 16  # drawn for each value, so a rate is kept to 1 / 2**16
 
 
@@ -15,16 +18,18 @@ def dropout(values: torch.Tensor, p: float = 0.5, training: bool = True, inplace
     """
     if not training or p == 0:
         return values
-    count = values.numel()
-    drawn = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
-    kept = drawn.view(torch.int16)[:count].view(values.shape) >= round(p * 2**BITS) - 2 ** (BITS - 1)
+    shape, own = whole(values.shape)
+    count = shape.numel()
+    drawn = torch.empty(-(-count * BITS // 64), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    drawn = drawn.view(torch.int16)[:count].view(shape)
+    kept = (drawn if own is None else drawn[own]) >= round(p * 2**BITS) - 2 ** (BITS - 1)
     return values * kept.to(values.dtype).mul_(1 / (1 - p))
 
 
 @contextmanager
 def fast_dropout(device: str) -> Iterator[None]:
-    """Within, models drop out by `dropout`, if they are on the processor."""
-    if device != "cpu":
+    """Within, models drop out by `dropout`, if they are on the processor or several processes train together."""
+    if device != "cpu" and processes.size() == 1:
         yield
         return
     plain = torch.nn.functional.dropout

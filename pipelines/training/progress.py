@@ -7,6 +7,8 @@ from typing import Any
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipelines.core import processes
+
 SECONDS = 10  # between two lines of a log
 
 
@@ -18,7 +20,8 @@ def watched() -> bool:
 def show(trainer: Trainer, run: str) -> None:
     """Let `trainer` show how far it is, in place of what transformers shows."""
     trainer.remove_callback(ProgressCallback if watched() else PrinterCallback)
-    trainer.add_callback(_Bar() if watched() else _Lines(run))
+    if not processes.rank():
+        trainer.add_callback(_Bar() if watched() else _Lines(run))
 
 
 class _Bar(ProgressCallback):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Sampler
+from accelerate.data_loader import BatchSamplerShard
+from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer, TrainingArguments, set_seed
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from pipelines.core import processes
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.models.inference import BATCH, by_length, collate, length, unpad
@@ -21,7 +23,7 @@ from pipelines.models.options import Run
 from pipelines.models.precision import chosen, computed, on_gpu
 from pipelines.models.task import Task
 from pipelines.training import checkpoints as unfinished
-from pipelines.training import progress
+from pipelines.training import progress, shares
 from pipelines.training.averaging import WeightAverage
 from pipelines.training.dropout import fast_dropout
 from pipelines.training.embeddings import rows_in_use
@@ -73,15 +75,20 @@ def train(
     validation_features = task.encode(validation_rows, tokenizer, model, options)
     features = train_features + validation_features
     monitor = DeviceMonitor(on_gpu())
+    shares.check(options)
+    kind = type(model)
     if options.mode == "head":
         model.base_model.requires_grad_(False)
     trained_weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
     with ExitStack() as made_fast:
         if options.mode == "head":
+            made_fast.enter_context(shares.shared(model))
             made_fast.enter_context(outputs_kept(model, features, checkpoints, options.precision))
         else:
-            made_fast.enter_context(rows_in_use(model, features, tokenizer.all_special_ids))
+            if not processes.in_parts():
+                made_fast.enter_context(rows_in_use(model, features, tokenizer.all_special_ids))
             made_fast.enter_context(computed(model, options.precision))
+            made_fast.enter_context(shares.shared(model))
             made_fast.enter_context(fast_dropout("cuda" if on_gpu() else "cpu"))
         trainer = _trainer(
             task, options, model, train_features, validation_features, validation_rows, checkpoints, monitor
@@ -92,9 +99,10 @@ def train(
         if validation_rows:
             _check_the_best(trainer, task.best)  # and calibrates it, where the task does
             order += tuple(trainer.state.log_history[-1])
-        model.to("cpu")
+        model = shares.whole_again(model, kind) if processes.in_parts() else model.to("cpu")
     model.requires_grad_(True)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if not processes.rank():
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
     validation_curve = [_curve_row(entry, "eval_", order) for entry in log if "eval_loss" in entry]
     # the first epoch, where several are best
@@ -202,6 +210,8 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         lr_scheduler_type=options.schedule,
         seed=options.seed,
         full_determinism=True,
+        average_tokens_across_devices=False,  # of several processes each has the loss of the whole batch
+        ddp_find_unused_parameters=False,
         use_cpu=not on_gpu(),
         eval_strategy="epoch" if validated else "no",
         save_strategy="epoch" if validated else "no",
@@ -229,6 +239,26 @@ class _Trainer(Trainer):
     copies = 1
     shuffle_batches = False
 
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        if processes.size() > 1:  # each process has all outputs
+            self.accelerator.gather = _as_it_is
+
+    def _get_dataloader(self, *arguments: Any, **named: Any) -> DataLoader:
+        loader = super()._get_dataloader(*arguments, **named)
+        if isinstance(loader.batch_sampler, BatchSamplerShard):  # each process goes through whole batches, see `shares`
+            loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
+            loader.batch_sampler.even_batches = False
+        return loader
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:  # of several processes each has the state of the first, and one alone has it too
+            own = Path(checkpoint, f"rng_state_{processes.rank()}.pth" if processes.size() > 1 else "rng_state.pth")
+            first = (own.with_name(name) for name in ("rng_state_0.pth", "rng_state.pth"))
+            if not own.is_file():
+                shutil.copyfile(next(path for path in first if path.is_file()), own)
+        super()._load_rng_state(checkpoint)
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         optimizer = super().create_optimizer(model)
         if self.layer_decay < 1:
@@ -252,6 +282,10 @@ class _Trainer(Trainer):
         lengths = [length(feature) for feature in train_dataset or self.train_dataset]
         size = self.args.per_device_train_batch_size
         return _LengthGrouped(lengths, size, self.args.seed, self.copies, self.shuffle_batches)
+
+
+def _as_it_is(value: Any, **_: Any) -> Any:
+    return value
 
 
 def _depths(model: Any) -> dict[torch.nn.Parameter, int]:

@@ -1,0 +1,185 @@
+"""A training in several processes: the figures of one, a process that is killed, launchers that do not start."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from pipelines.core import processes
+from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
+
+TWO = "torchrun --nproc-per-node 2"
+RUN = "joint-full"  # two labels, hidden slots, an average of the weights
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, tiny_encoder):
+    """A project with the sample's split and the tiny models; its runs are in fp32, which rounds least."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SNIPS_MIRROR", raising=False)
+        folder = tmp_path_factory.mktemp("prepared") / "a project"
+        copy_project(folder, tiny_encoder, patch)
+        _in_fp32()
+        for name in ("download", "convert", "split", "fetch_encoder", "fetch_decoder"):
+            assert run_stage(f"stages.{name}").returncode == 0
+    return folder
+
+
+def _in_fp32():
+    def change(content):
+        for run in (*content["finetune"].values(), content["tune_decoder"]):
+            run |= {"precision": "fp32", "epochs": 2, "batch_size": 31}  # two processes have 16 rows and 15
+
+    edit_params(change)
+
+
+@pytest.fixture
+def ready(prepared, tmp_path, monkeypatch):
+    """A copy of `prepared`; it is the working folder."""
+    shutil.copytree(prepared, tmp_path / "a project")
+    monkeypatch.chdir(tmp_path / "a project")
+
+
+def launch(value):
+    edit_params(lambda content: content.update(launch=value))
+
+
+def numbers(path):
+    with Path(path).open(encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def trained(run=RUN):
+    """Curves and weights that a run left."""
+    curves = [numbers(f"metrics/plots/{run}/{part}.csv") for part in ("train", "validation")]
+    return *curves, load_file(f"data/models/{run}/model.safetensors")
+
+
+def assert_alike(one, other):
+    """Within 1e-4 at each logged step, and the same scores."""
+    for rows, others in zip(one[:2], other[:2], strict=True):
+        assert [row.keys() for row in rows] == [row.keys() for row in others]
+        for row, same in zip(rows, others, strict=True):
+            assert row == pytest.approx(same, abs=1e-4, rel=1e-6)
+    assert one[2].keys() == other[2].keys()
+    assert max(float((weight - other[2][name]).abs().max()) for name, weight in one[2].items()) < 1e-3
+
+
+@pytest.mark.parametrize("run", [RUN, "slots-head", "decoder"])
+def test_two_processes_train_what_one_trains(ready, run):
+    stage = ("stages.finetune", run)
+    if run == "decoder":
+        stage = ("stages.tune_decoder",)
+    assert run_stage(*stage).returncode == 0
+    alone = trained(run)
+    facts = json.loads(Path(f"data/models/{run}/training.json").read_text()) | {"validation": None}
+    launch(TWO)
+    result = run_stage(*stage)
+    assert result.returncode == 0, result.stderr
+    assert_alike(trained(run), alone)
+    assert json.loads(Path(f"data/models/{run}/training.json").read_text()) | {"validation": None} == facts
+    assert len(re.findall(rf"^{run}: step (\d+) of \1,", result.stderr, re.M)) == 1  # one of them tells
+    assert not list(Path().rglob(".unfinished-*"))
+
+
+def test_a_killed_process_ends_the_stage_in_one_line_and_one_alone_goes_on(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(epochs=6))
+    assert run_stage("stages.finetune", RUN).returncode == 0
+    alone = trained()
+    shutil.rmtree(f"data/models/{RUN}")
+    launch(TWO)
+    stage = subprocess.Popen([sys.executable, "-m", "stages.finetune", RUN], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list(Path(".checkpoints").glob("*/checkpoint-*/trainer_state.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    ranks = [one for one in psutil.Process(stage.pid).children(recursive=True) if "-u" in one.cmdline()]
+    assert len(ranks) == 2
+    ranks[1].kill()
+    errors = stage.communicate(timeout=120)[1]
+    assert stage.returncode == 1
+    assert "Traceback" not in errors
+    assert [line for line in errors.splitlines() if not line.startswith(f"{RUN}: step")] == [
+        f"error: launch: {TWO}: process 1 was ended by SIGKILL, as the system does where memory is short; dvc repro "
+        "goes on, a training from its last whole epoch"
+    ]
+    assert not Path(f"data/models/{RUN}").exists()
+    assert not [one for one in ranks if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    launch("python")
+    assert run_stage("stages.finetune", RUN).returncode == 0
+    assert_alike(trained(), alone)
+
+
+def test_a_stop_is_one_line_and_leaves_no_process(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(epochs=60))
+    launch(TWO)
+    stage = subprocess.Popen([sys.executable, "-m", "stages.finetune", RUN], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list(Path(".checkpoints").glob("*/checkpoint-*")) and time.monotonic() < end:
+        time.sleep(0.02)
+    started = psutil.Process(stage.pid).children(recursive=True)
+    stage.send_signal(signal.SIGTERM)
+    errors = stage.communicate(timeout=60)[1]
+    assert stage.returncode == 128 + signal.SIGTERM
+    said = [line for line in errors.splitlines() if not line.startswith(f"{RUN}: step")]
+    assert said == ["stopped: SIGTERM; dvc repro goes on, a training from its last whole epoch"]
+    assert not [one for one in started if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_weights_in_parts_train_what_whole_ones_train(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(ema=0.0, weight_decay=0.0))
+    assert run_stage("stages.finetune", RUN).returncode == 0
+    alone = trained()
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(ROOT / "cloud/fsdp.yaml")]
+    environment = os.environ | {processes.STARTED: "accelerate launch", "OMP_NUM_THREADS": "1"}
+    started = subprocess.run(
+        [*launcher, str(ROOT / "tests/fsdp_on_cpu.py"), RUN],
+        env=environment, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert started.returncode == 0, started.stderr
+    assert_alike(trained(), alone)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("mpirun -n 2", "params.yaml: launch: Value error, it is none of python, torchrun"),
+        ("torchrun '", "params.yaml: launch: Value error, it is none of python, torchrun"),
+        ("accelerate", "params.yaml: launch: Value error, it is none of python, torchrun"),
+        ("torchrun --nproc-per-node many", "ValueError: Unsupported nproc_per_node value: many"),
+        ("torchrun --no-such-option 2", "unrecognized arguments: --no-such-option"),
+        ("accelerate launch --config_file no.yaml", "FileNotFoundError: The passed configuration file"),
+    ],
+)
+def test_a_launcher_that_does_not_start_is_one_line(project, value, problem):
+    launch(value)
+    result = run_stage("stages.finetune", RUN)
+    assert_one_line_error(result, problem)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_one_line(project):
+    with socket.create_server(("", 0)) as taken:
+        launch(f"{TWO} --master-port {taken.getsockname()[1]}")
+        result = run_stage("stages.finetune", RUN)
+    assert_one_line_error(result, "its port is taken by another program; add --standalone")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_does_not_go_together_is_one_line(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(batch_size=1))
+    launch(TWO)
+    result = run_stage("stages.finetune", RUN)
+    assert_one_line_error(result, "launch: 2 processes for a batch of 1; take fewer")
+    assert len(result.stderr.splitlines()) == 1
+    assert not Path(f"data/models/{RUN}").exists()
