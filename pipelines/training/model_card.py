@@ -1,5 +1,6 @@
 """README.md of a trained model, in the Hub's card format."""
 
+from pathlib import Path
 from typing import Any
 
 from pipelines.core.provenance import described
@@ -48,11 +49,14 @@ model("play some jazz by miles davis")
 
 
 def model_card(run: str, source: str, base: str, adapted: bool, card: Card, options: Run, facts: dict[str, Any]) -> str:
-    """Markdown with YAML header for the folder of the run, which began from the model `base`, as it is or `adapted`."""
+    """Markdown with YAML header for the folder of the run, which began from the model `base`, as it is or `adapted`.
+
+    A folder is no model that the Hub could name, so the header leaves it out.
+    """
     scratch = base == "scratch"
     return _CARD.format(
         licence=_LICENCES.get(base, "unknown"),
-        base_model="" if scratch else f"base_model: {base}\n",
+        base_model="" if scratch or Path(base).is_dir() else f"base_model: {base}\n",
         start="A small GPT-2 from random weights" if scratch else f"`{base}`{', adapted,' if adapted else ''}",
         language="language: [en]\n" if source in ("snips", "sample") else "",
         tag="" if card.tag is None else f"pipeline_tag: {card.tag}\n",

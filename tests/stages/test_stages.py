@@ -73,6 +73,7 @@ def test_the_chain_from_download_to_summary(project):
             "tokenizer_config.json",
             "training.json",
         }
+        assert "base_model" not in Path(f"data/models/{run}/README.md").read_text()  # a folder, which no hub knows
         assert run_stage("stages.evaluate", run).returncode == 0
         assert files_in(f"metrics/plots/{run}") == {"train.csv", "validation.csv", "confusion.csv"}
         report = read_details(f"metrics/{run}.json")
