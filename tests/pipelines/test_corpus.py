@@ -76,6 +76,19 @@ def test_random_gives_each_intent_its_share_of_each_part():
         assert found["validation"] == found["test"] == ["A"] * 12 + ["B"] * 8
 
 
+def test_parts_that_are_given_are_taken_and_one_that_is_missing_is_said(rows):
+    given = {name: rows["train_full"][n : n + 3] for n, name in enumerate(splits.SPLITS)} | {"more": rows["validate"]}
+    assert splits.split(given, options(protocol="given"), {}) == {name: given[name] for name in splits.SPLITS}
+    for protocol, parts, missing in (
+        ("given", rows, "train, validation, test, but train_full, validate"),
+        ("literature", given, "train_full, validate, but train, validation, test, more"),
+        ("official", {"validate": []}, "train_full, but validate"),
+    ):
+        with pytest.raises(InputError) as error:
+            splits.split(parts, options(protocol=protocol), {})
+        assert str(error.value) == f"split.protocol {protocol}: the corpus has no part {missing}; take random"
+
+
 def test_few_are_drawn_by_the_seed(rows):
     first, again, other = (
         [row["id"] for row in splits.split(rows, options(protocol="official", per_intent=5, seed=seed), {})["train"]]

@@ -19,6 +19,9 @@ def test_self_bleu_is_100_for_copies_and_0_for_strangers():
     assert diversity.self_bleu(["Play Some good old jazz", "play some good OLD jazz"]) == pytest.approx(100)
     assert diversity.self_bleu(["a b c d e", "f g h i j", "k l m n o"]) == pytest.approx(0, abs=1e-6)
     assert diversity.self_bleu(["play some jazz"]) == 0
+    assert diversity.self_bleu(["play jazz", "play jazz"]) == pytest.approx(100)  # has no run of three words
+    assert diversity.self_bleu(["some old jazz.", "some old jazz ."]) < 100  # words are what white space parts
+    assert diversity.self_bleu(["", "play some jazz"]) == pytest.approx(0, abs=1e-6)
     half = diversity.self_bleu(["play some good old jazz", "play some good old rock", "rate this novel two stars"])
     assert 20 < half < 80
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import jensenshannon
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
 
 from pipelines.analysis import heads, one_sentence
@@ -78,6 +79,27 @@ def test_disjoint_heads_diverge_by_log_two(inputs):
     assert change.tolist() == [[pytest.approx(0, abs=1e-6), pytest.approx(math.log(2), abs=1e-6)]]
 
 
+def test_the_divergence_between_two_models_is_that_of_scipy(inputs):
+    generator = torch.Generator().manual_seed(13)
+    of = {}  # two heads of each model, for each length
+
+    def known(number):
+        def make(size):
+            if (number, size) not in of:
+                of[number, size] = torch.rand((2, size, size), generator=generator).mul(4).softmax(-1)
+            return of[number, size]
+
+        return Known(make)
+
+    change = heads.divergence_between(known(0), known(1), inputs[0])
+    sizes = [one["input_ids"].numel() for one in inputs[0]]
+    sums = [
+        sum((jensenshannon(of[0, size][head], of[1, size][head], axis=1) ** 2).sum() for size in sizes)
+        for head in range(2)
+    ]
+    assert change[0].tolist() == pytest.approx([one / sum(sizes) for one in sums], rel=1e-4)
+
+
 def test_rows_of_a_real_model_sum_to_one_and_its_shares_are_those_of_a_plain_loop(tiny_encoder, inputs):
     model = loading.load_model(BertModel, tiny_encoder).eval()
     model.set_attn_implementation("eager")
@@ -121,6 +143,14 @@ def test_heads_near_each_other_share_a_cluster():
     assert np.linalg.norm(points[0] - points[1]) < np.linalg.norm(points[0] - points[2])
 
 
+def test_heads_lie_apart_by_the_root_of_their_divergence_and_clusters_by_their_mean_distance():
+    line = np.array([0, 1, 2.05, 3.15, 4.3])  # its widest gap is the last, which single linkage would cut
+    points, clusters = heads.arrange((line[:, None] - line) ** 2, 2, 13)
+    found = np.linalg.norm(points[:, None] - points, axis=-1)
+    assert found == pytest.approx(np.abs(line[:, None] - line), abs=0.05)
+    assert clusters[0] == clusters[1] != clusters[2] == clusters[3] == clusters[4]
+
+
 def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attention_would(tmp_path):
     from pipelines.decoder.options import Scratch
     from pipelines.decoder.scratch import scratch
@@ -138,11 +168,22 @@ def test_a_decoder_without_preference_gives_the_first_piece_what_uniform_attenti
     for joined in (False, True):
         found = heads.first_piece(model, list(heads.decoder_inputs(tokenizer, rows, 64, joined)))
         assert found["largest_ahead"] == 0
+        assert [(head["layer"], head["head"]) for head in found["heads"]] == [(0, 0), (0, 1)]
+        sinks = sum(head["first"] > heads.SINK for head in found["heads"])
+        assert (found["head_count"], found["sinks"]) == (2, sinks) == (2, 0 if joined else 2)
+        assert joined or found["inputs"] == len(rows)
         for head in found["heads"]:
             assert head["lift"] == pytest.approx(1)
             assert head["first"] == pytest.approx(found["uniform"])
     assert found["inputs"] < len(rows)
     assert found["pieces"] > 32
+    begin, *_ = tokenizer("<PlayMusic>")["input_ids"]
+    text = tokenizer(" play some jazz")["input_ids"]
+    two = 1 + 2 * len(text)
+    for longest, blocks in ((two, [two]), (two - 1, [two - len(text)]), (3, [3])):  # the last one is not full
+        found = list(heads.decoder_inputs(tokenizer, [rows[0]] * 4, longest, True))
+        assert {len(block) for block in found} == set(blocks)
+        assert {block[0] for block in found} == {begin}
 
 
 @pytest.mark.parametrize("role", ["encoder", "decoder"])

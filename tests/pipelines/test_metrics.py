@@ -16,6 +16,13 @@ def test_classification_by_hand():
         "recall": 0.5,
         "support": 2,
     }
+    assert result["per_class"][2] == {"label": "c", "f1": 0, "precision": 0, "recall": 0, "support": 1}
+
+
+def test_a_class_that_is_only_predicted_has_no_row_and_no_share_of_the_mean():
+    result = metrics.classification(["a", "b"], ["a", "z"])
+    assert (result["accuracy"], result["macro_f1"]) == (0.5, 0.5)
+    assert [row["label"] for row in result["per_class"]] == ["a", "b"]
 
 
 def test_spans_are_strict():
@@ -32,4 +39,6 @@ def test_spans_are_strict():
 
 
 def test_spans_without_any_prediction():
-    assert metrics.spans([["B-x"]], [["O"]])["f1"] == 0
+    result = metrics.spans([["B-x"]], [["O"]])
+    assert (result["f1"], result["precision"], result["recall"]) == (0, 0, 0)
+    assert result["per_class"] == [{"label": "x", "f1": 0, "precision": 0, "recall": 0, "support": 1}]

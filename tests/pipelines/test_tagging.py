@@ -61,3 +61,13 @@ def test_the_path_is_the_best_of_all(crf, certain):
     for of, feature, one in zip(logits, features, said, strict=True):
         found = [{name: slot[name] for name in ("start", "end", "label")} for slot in one["slots"]]
         assert found == best_of_all(of, feature["first_tokens"], chain)
+        for slot in one["slots"]:  # the mean over its words of what softmax gives their tags
+            inside = range(slot["start"] // 2, slot["end"] // 2 + 1)
+            tags = [f"{'B' if word == inside[0] else 'I'}-{slot['label']}" for word in inside]
+            pieces = [feature["first_tokens"][word] for word in inside]
+            shares = [
+                np.exp(log_softmax(of[piece].astype(np.float64)))[NAMES.index(tag)]
+                for piece, tag in zip(pieces, tags, strict=True)
+                if piece is not None
+            ]
+            assert slot["score"] == pytest.approx(sum(shares) / len(shares))
