@@ -50,6 +50,10 @@ def command(stage: Callable[..., None], computes: bool = False, trains: bool = F
         if processes.is_left_alone(error):
             processes.wait_for_the_end()
             sys.exit(1)
+        if _has_no_memory(error):
+            sys.exit(
+                "error: out of memory; take smaller batches (batch_size) or fewer processes (launch), then dvc repro"
+            )
         if not _is_full(error):
             raise
         sys.exit("error: no space left on the disk; make room, then dvc repro, which goes on from the last whole epoch")
@@ -84,6 +88,14 @@ def _is_full(error: BaseException) -> bool:
     """Whether a full disk is behind it, or behind what led to it."""
     return any(
         (isinstance(one, OSError) and one.errno in FULL) or any(words in str(one) for words in FULL_IN_WORDS)
+        for one in _with_causes(error)
+    )
+
+
+def _has_no_memory(error: BaseException) -> bool:
+    """Whether memory, of the machine or of a GPU, is behind it."""
+    return any(
+        isinstance(one, MemoryError) or type(one).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(one)
         for one in _with_causes(error)
     )
 

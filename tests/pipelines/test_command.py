@@ -92,6 +92,18 @@ def test_a_full_disk_is_one_line(start, body):
     assert start(body).startswith("error: no space left on the disk; make room")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        raises(MemoryError()),
+        raises(torch.OutOfMemoryError("CUDA out of memory.")),
+        lambda: torch.empty(10**17),
+    ],
+)
+def test_memory_that_is_short_is_one_line(start, body):
+    assert start(body).startswith("error: out of memory; take smaller batches")
+
+
 def test_another_error_is_a_bug_and_keeps_its_traceback(start):
     with pytest.raises(ZeroDivisionError):
         start(lambda: 1 / 0)
