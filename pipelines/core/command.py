@@ -49,7 +49,6 @@ def command(stage: Callable[..., None], computes: bool = False, trains: bool = F
     except Exception as error:
         if processes.is_left_alone(error):
             processes.wait_for_the_end()
-            sys.exit(1)
         if _has_no_memory(error):
             sys.exit(
                 "error: out of memory; take smaller batches (batch_size) or fewer processes (launch), then dvc repro"
@@ -71,7 +70,9 @@ def _refuse_several_processes() -> None:
 
 
 def _on_one_device(threads: int) -> None:
-    if processes.STARTED not in os.environ:
+    if processes.STARTED in os.environ:
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # precision of the run decides, not accelerate's own
+    if processes.size() == 1:
         gpus = os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # Trainer would split each batch over all
         if "," in gpus:
             raise InputError(f"CUDA_VISIBLE_DEVICES is {gpus}: a stage computes on one GPU; name one")

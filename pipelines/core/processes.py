@@ -3,6 +3,7 @@
 The launchers are those of torch and accelerate. What they write when a process fails, some dozen lines, becomes one.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -16,14 +17,12 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from pipelines.core.errors import InputError
-from pipelines.core.stopping import Stopped
 
 STARTED = "SNIPS_LAUNCH"  # environment variable of the processes that are started here: the launcher as params name it
 LAUNCHERS = {"torchrun": ["torch.distributed.run"], "accelerate launch": ["accelerate.commands.launch"]}
-# what begins a launcher's own lines: `W1126 20:15:01.123456 4711 torch/distributed/…` or a log of accelerate
-OWN = re.compile(r"^([IWE]\d{4} [\d:.]+ \d+ \S*|\S* )?\S*(torch/distributed|torch\.distributed|accelerate)\S*")
-# what a launcher writes once a process has failed, and the modules in whose tracebacks it fails itself
-FAILED = ("failed (exitcode", "usage: ", "torch/distributed/run.py", "accelerate/commands/")
+# how a launcher's own lines begin: W1126 20:15:01.123456 4711 torch/distributed/…
+OWN = re.compile(r"[IWEC]\d{4} [\d:.]+ +\d+ (\S*/)?torch/distributed/")
+OF_ITS_TRACEBACKS = ("torch/distributed/run.py", "accelerate/commands/")
 TAKEN = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
 GRACE = 20.0  # seconds that processes get to end in peace
 
@@ -75,7 +74,8 @@ def run(launch: str, module: str, arguments: list[str], threads: int) -> None:
     name = named(launch)
     options = shlex.split(launch)[len(name.split()) :]
     command = [sys.executable, "-m", *LAUNCHERS[name], *options, "-m", module, *arguments]
-    environment = os.environ | {STARTED: launch, "OMP_NUM_THREADS": str(threads)}
+    in_time = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(round(GRACE / 2))}  # the launcher kills what does not end by then
+    environment = os.environ | {STARTED: launch, "OMP_NUM_THREADS": str(threads)} | in_time
     process = subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
     )
@@ -89,7 +89,7 @@ def run(launch: str, module: str, arguments: list[str], threads: int) -> None:
             sys.stderr.write(line)
             sys.stderr.flush()
         code = process.wait()
-    except Stopped:
+    except BaseException:
         _end(process)
         raise
     if code:
@@ -112,11 +112,18 @@ def _of_processes(lines: Iterable[str], report: list[str]) -> Iterator[str]:
     """The lines that are of the processes; those of the launcher go to `report`, with all that follows its failure."""
     failed = False
     for part in _with_tracebacks(lines):
-        failed = failed or any(sign in part for sign in FAILED) or TAKEN.search(part) is not None
-        if failed or OWN.match(part):
+        failed = failed or _fails(part)
+        if not part.startswith("error: ") and (failed or OWN.match(part)):
             report += part.splitlines(keepends=True)
         else:
             yield part
+
+
+def _fails(part: str) -> bool:
+    """Whether a launcher says by this that a process has failed, that it was asked wrongly, or that it fails itself."""
+    if part.startswith("Traceback"):
+        return any(module in part for module in OF_ITS_TRACEBACKS)
+    return part.startswith("usage: ") or (OWN.match(part) is not None and "failed (exitcode" in part)
 
 
 def _with_tracebacks(lines: Iterable[str]) -> Iterator[str]:
@@ -156,9 +163,16 @@ def _why(report: list[str], code: int) -> str:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """Let the launcher end its processes; what is left after `GRACE` seconds is killed."""
-    process.terminate()
-    try:
-        process.communicate(timeout=GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        try:
+            process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        for one in started:  # each has a session of its own
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.wait()

@@ -42,13 +42,16 @@ def computed(model: Any, precision: Precision) -> Iterator[None]:
     """
     encoder, vocabulary = model.base_model, model.get_output_embeddings()
     changed = [module for module in (encoder, vocabulary) if module is not None and chosen(precision) == "bf16"]
+    before = [module.__dict__.get("forward") for module in changed]
     for module in changed:
         module.forward = _in_bf16(module, "cuda" if on_gpu() else "cpu", only_training=vocabulary is not None)
     try:
         yield
     finally:
-        for module in changed:
+        for module, forward in zip(changed, before, strict=True):
             del module.forward  # the one of its class shows again
+            if forward is not None:
+                module.forward = forward
 
 
 def _in_bf16(module: Any, device: str, only_training: bool) -> Callable[..., Any]:

@@ -46,6 +46,8 @@ class _Lines(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.started = self.told = time.monotonic()
         self.first = state.global_step
+        if self.first:
+            print(f"{self.run}: goes on from step {self.first} of {state.max_steps}", file=sys.stderr, flush=True)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         self.loss = (logs or {}).get("loss", self.loss)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import files
+from pipelines.core import files, processes
 from pipelines.data import parquet
 from pipelines.models.options import Card, Run
 from pipelines.models.precision import chosen
@@ -39,7 +39,7 @@ def train(name: str, task: Task, base: Path, splits: Path, options: Run, tokeniz
     inputs = [path for path in base.iterdir() if path.is_file() and path.suffix != ".md"]
     unfinished = checkpoints.keyed(
         name,
-        [options.model_dump_json(), chosen(options.precision)],
+        [options.model_dump_json(), chosen(options.precision), *(["in parts"] if processes.in_parts() else [])],
         [*inputs, *splits.glob("*.parquet")],
         [__name__, task.build.__module__],
     )
@@ -51,6 +51,8 @@ def save(
     run: str, origin: Origin, card: Card, options: Run, tokenizer: Any, trained: trainer.Trained, places: Places
 ) -> None:
     """Write the folder of the model, `training.json` in it, and its curves."""
+    if processes.rank():
+        return
     with files.whole(places.models / run) as folder:
         trained.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -5,6 +5,7 @@ in every process: a training in several processes is that of one, but for the la
 torch's DistributedDataParallel.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,8 @@ def check(options: Run) -> None:
         InputError: they cannot train a run with these options.
     """
     count = processes.size()
+    if count == 1 and os.environ.get(processes.STARTED, "").startswith("accelerate"):
+        raise InputError("launch: accelerate started one process; ask for more, without --cpu, or set launch: python")
     if count == 1:
         return
     if count > options.batch_size:
@@ -59,6 +62,12 @@ def check(options: Run) -> None:
     found = PartialState(cpu=not on_gpu()).num_processes
     if found != count:
         raise InputError(f"launch: {count} processes were started, and {found} found each other; look at its options")
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if processes.size() > 1:
+        distributed.barrier()
 
 
 def whole_again(model: Any, kind: type) -> Any:

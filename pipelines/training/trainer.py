@@ -13,7 +13,7 @@ import torch
 from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import DataLoader, Sampler
 from transformers import Trainer, TrainingArguments, set_seed
-from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_pt_utils import get_length_grouped_indices, safe_globals
 
 from pipelines.core import processes
 from pipelines.core.errors import InputError
@@ -163,6 +163,8 @@ def _trainer(
         compute_metrics=validate,
         preprocess_logits_for_metrics=task.reduce,
     )
+    if processes.in_parts() and not trainer.is_fsdp_enabled:
+        raise InputError("launch: accelerate leaves the weights whole, as it does without GPUs; take torchrun")
     trainer.layer_decay = options.layer_decay
     trainer.copies, trainer.shuffle_batches = copies, task.shuffle_batches
     if options.ema:
@@ -177,6 +179,7 @@ def _run(trainer: "_Trainer", checkpoints: Path) -> None:
     """Train, from the newest checkpoint on; one line where another process takes the checkpoints away meanwhile."""
     try:
         torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+        shares.wait_for_all()  # the first process holds the folder now, so all find the same in it
         trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
     except FileNotFoundError as error:
         if not str(error.filename).startswith(str(checkpoints)):
@@ -252,12 +255,21 @@ class _Trainer(Trainer):
         return loader
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:  # of several processes each has the state of the first, and one alone has it too
-            own = Path(checkpoint, f"rng_state_{processes.rank()}.pth" if processes.size() > 1 else "rng_state.pth")
-            first = (own.with_name(name) for name in ("rng_state_0.pth", "rng_state.pth"))
-            if not own.is_file():
-                shutil.copyfile(next(path for path in first if path.is_file()), own)
+        """That of the first process for each, as they draw in step, whether several made it or one alone."""
+        if checkpoint is None:
+            return
+        own = Path(checkpoint, f"rng_state_{processes.rank()}.pth" if processes.size() > 1 else "rng_state.pth")
+        first = Path(checkpoint, "rng_state_0.pth")
+        first = first if first.is_file() else first.with_name("rng_state.pth")
+        if own != first:
+            made = own.with_suffix(".part")
+            shutil.copyfile(first, made)
+            made.replace(own)
         super()._load_rng_state(checkpoint)
+        if on_gpu():
+            with safe_globals():
+                states = torch.load(own, weights_only=True)["cuda"]
+            torch.cuda.set_rng_state(states[0] if isinstance(states, list) else states)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         optimizer = super().create_optimizer(model)

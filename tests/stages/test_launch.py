@@ -14,9 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from pipelines.core import processes
+from pipelines.training import shares
 from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
 TWO = "torchrun --nproc-per-node 2"
@@ -116,8 +118,55 @@ def test_a_killed_process_ends_the_stage_in_one_line_and_one_alone_goes_on(ready
     assert not Path(f"data/models/{RUN}").exists()
     assert not [one for one in ranks if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     launch("python")
-    assert run_stage("stages.finetune", RUN).returncode == 0
+    result = run_stage("stages.finetune", RUN)
+    assert result.returncode == 0
+    assert re.search(rf"^{RUN}: goes on from step [1-9]", result.stderr, re.M)
     assert_alike(trained(), alone)
+
+
+def test_two_processes_take_up_what_one_began(ready):
+    """In bf16 where the machine has it, for a head, whose encoder runs before the training."""
+    run = "slots-head"
+    edit_params(lambda content: content["finetune"][run].update(epochs=40, precision="auto"))
+    stage = subprocess.Popen([sys.executable, "-m", "stages.finetune", run], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not list(Path(".checkpoints").glob("*/checkpoint-*/trainer_state.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    stage.kill()
+    stage.wait()
+    launch(TWO)
+    result = run_stage("stages.finetune", run)
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall(rf"^{run}: goes on from step [1-9]", result.stderr, re.M)) == 1
+    assert Path(f"data/models/{run}/model.safetensors").is_file()
+
+
+def test_each_process_computes_its_share_of_the_rows(monkeypatch):
+    """The rows that the encoder sees in the second of two processes; the first's share is made here."""
+    seen = []
+
+    class Model(torch.nn.Module):
+        base_model = torch.nn.Identity()
+
+    def plain(input_ids):
+        seen.append(input_ids)
+        return {"last_hidden_state": input_ids * 2.0}
+
+    monkeypatch.setattr(Model.base_model, "forward", plain)
+    monkeypatch.setattr(processes, "size", lambda: 2)
+    monkeypatch.setattr(processes, "rank", lambda: 1)
+
+    def gather(parts, own):
+        parts[0].copy_(torch.arange(16.0)[:, None] * 2)
+        parts[1].copy_(own)
+
+    monkeypatch.setattr(shares.distributed, "all_gather", gather)
+    rows = torch.arange(31.0)[:, None]
+    with shares.shared(Model()):
+        output = Model.base_model.forward(rows)
+    assert seen[0].flatten().tolist() == [*range(16, 31), 30]
+    assert torch.equal(output["last_hidden_state"], rows * 2)
+    assert Model.base_model.forward is plain
 
 
 def test_a_stop_is_one_line_and_leaves_no_process(ready):
@@ -166,6 +215,23 @@ def test_a_launcher_that_does_not_start_is_one_line(project, value, problem):
     result = run_stage("stages.finetune", RUN)
     assert_one_line_error(result, problem)
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_a_process_says_is_not_taken_for_its_launcher():
+    failed = "E1126 21:02:04.419000 32381 torch/distributed/elastic/api.py:1002] failed (exitcode: -9) local_rank: 1\n"
+    lines = [
+        "joint-full: memory usage: 3 GiB\n",
+        "error: /scratch/accelerate-runs/torch/distributed/x: gone\n",
+        failed,
+        "Traceback (most recent call last):\n",
+        '  File ".../torch/distributed/run.py"\n',
+        "ChildFailedError:\n",
+        "error: said late\n",
+    ]
+    report = []
+    assert list(processes._of_processes(lines, report)) == [*lines[:2], lines[-1]]
+    assert report == lines[2:-1]
+    assert processes._why(report, 1).startswith("process 1 was ended by SIGKILL")
 
 
 def test_a_port_that_is_taken_is_one_line(project):
