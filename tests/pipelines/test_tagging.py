@@ -71,3 +71,22 @@ def test_the_path_is_the_best_of_all(crf, certain):
                 if piece is not None
             ]
             assert slot["score"] == pytest.approx(sum(shares) / len(shares))
+
+
+def test_a_sign_after_a_slot_has_no_share_in_its_score():
+    row = {"text": "jazz,"}
+    logits = np.zeros((4, len(NAMES)), dtype=np.float32)
+    logits[1, 1], logits[2, 0] = 2.0, 9.0  # jazz: B-x, less surely than the comma: O
+    (said,) = tagging.decode([logits], [{"first_tokens": [1, 2]}], [row], NAMES)
+    (slot,) = said["slots"]
+    assert (slot["start"], slot["end"]) == (0, 4)
+    assert slot["score"] == pytest.approx(np.exp(2) / (np.exp(2) + 4))
+
+
+def test_scores_have_a_row_for_each_slot():
+    row = {"text": "play jazz", "slots": [{"start": 5, "end": 9, "label": "x"}]}
+    found = tagging.score([{"slots": row["slots"]}, {"slots": []}], [row, row])
+    assert (found["precision"], found["recall"]) == (1, 0.5)
+    assert found["per_slot"] == [
+        {"label": "x", "f1": pytest.approx(2 / 3), "precision": 1, "recall": 0.5, "support": 2}
+    ]
