@@ -1,7 +1,8 @@
 """`kill -9` at random moments, over all stages that download, train or generate: `python -m tests.kills 100`.
 
 After the next `dvc repro` each output must have the bytes of a run that nobody disturbed. The project is a copy with a
-tiny encoder, on the sample.
+tiny encoder, on the sample. With another signal, `python -m tests.kills 16 SIGTERM`, the stage alone gets it, and is to
+say so in one line.
 """
 
 import os
@@ -143,8 +144,9 @@ def survives(
     return [name for name in sorted(expected | found) if expected.get(name) != found.get(name)], said
 
 
-def main(count: int) -> int:
-    """Kill `count` times; -> how many left something wrong."""
+def main(count: int, number: int) -> int:
+    """Kill or stop `count` times; -> how many left something wrong, or said it wrongly."""
+    stopped = number != signal.SIGKILL
     seeded, failures, broken = random.Random(13), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         took = prepare(Path(folder), list(STAGES), pytest.MonkeyPatch())
@@ -152,7 +154,10 @@ def main(count: int) -> int:
         for n in range(count):
             stage = list(STAGES)[n % len(STAGES)]
             after = seeded.uniform(0, took[stage])
-            wrong, said = survives(stage, after, expected[stage])
+            wrong, said = survives(stage, after, expected[stage], number, alone=stopped)
+            too_late = "Use `dvc push`" in said  # the work was done
+            if stopped and (said.count("stopped: ") != (not too_late) or "Traceback" in said):
+                wrong.append(f"it said {said[-300:]!r}")
             failures += bool(wrong)
             broken += "dvc.lock was broken" in said
             when = f"killed after {after:5.1f} of {took[stage]:4.1f} s"
@@ -163,4 +168,5 @@ def main(count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100) > 0)
+    times, name = sys.argv[1:] + ["100", "SIGKILL"][len(sys.argv) - 1 :]
+    sys.exit(main(int(times), signal.Signals[name]) > 0)
