@@ -123,13 +123,13 @@ def _onnx(folder: Path, facts: dict[str, Any], threads: int) -> Any:
 def _openvino(folder: Path, facts: dict[str, Any], threads: int) -> Any:
     import openvino
 
-    outputs, most = list(facts["outputs"]), facts["longest"]
+    outputs, most, unfit = list(facts["outputs"]), facts["longest"], facts.get("head_size", 0)
     settings = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
     compiled = openvino.Core().compile_model(folder / GRAPHS["openvino"], "CPU", settings)
-    return lambda arrays: dict(zip(outputs, compiled(of_few_shapes(arrays, most)).to_tuple(), strict=True))
+    return lambda arrays: dict(zip(outputs, compiled(of_few_shapes(arrays, most, unfit)).to_tuple(), strict=True))
 
 
-def of_few_shapes(arrays: dict[str, np.ndarray], most: int) -> dict[str, np.ndarray]:
+def of_few_shapes(arrays: dict[str, np.ndarray], most: int, unfit: int = 0) -> dict[str, np.ndarray]:
     """More rows, and longer ones up to `most` tokens, than are asked for: OpenVINO compiles each shape, and keeps it.
 
     What it keeps grew to 3 GB over shapes at random, and half of the time went into it. One text stays as it is, and so
@@ -137,12 +137,16 @@ def of_few_shapes(arrays: dict[str, np.ndarray], most: int) -> dict[str, np.ndar
 
     Args:
         arrays: input of the model -> (texts, tokens).
+        unfit: a number of tokens that none may have. With 8-bit integers OpenVINO 2026.4 computes other logits, by up
+            to 7, where there are as many tokens as a head has dimensions, and at none of the other lengths tried.
     """
     texts, tokens = arrays["input_ids"].shape
-    if texts in (1, BATCH):
+    alone = texts in (1, BATCH)
+    if alone and tokens != unfit:
         return arrays
-    rows = next(count for count in ROWS if count >= texts)
-    longer = max(tokens, min(tokens + -tokens % LENGTHS, most))
+    rows = texts if alone else next(count for count in ROWS if count >= texts)
+    longer = tokens if alone else max(tokens, min(tokens + -tokens % LENGTHS, most))
+    longer = min(longer + LENGTHS, most) if longer == unfit else longer
     padded = {name: np.pad(array, ((0, rows - texts), (0, longer - tokens))) for name, array in arrays.items()}
     padded["attention_mask"][texts:, 0] = 1  # nothing to attend to is no input
     return padded

@@ -154,6 +154,7 @@ def _facts(model: Model, run: Path, kind: Format, int8: bool) -> dict[str, Any]:
         "int8": int8,
         "outputs": model.task.outputs,
         "longest": loading.max_positions(model.model),
+        "head_size": config.hidden_size // config.num_attention_heads,
         "inputs": list(model.tokenizer.model_input_names),
     }
     if model.task.name == "intent":

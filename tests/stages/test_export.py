@@ -96,6 +96,29 @@ def test_openvino_meets_few_shapes_however_many_texts_come_at_once():
     assert len(shapes) == 8 * 8  # of 840
 
 
+@pytest.mark.parametrize("texts", [1, 7, BATCH])
+def test_openvino_meets_no_batch_as_long_as_a_head_is_wide(texts):
+    for tokens in (29, 30, 32):
+        given = {name: np.ones((texts, tokens), dtype=np.int64) for name in ("input_ids", "attention_mask")}
+        found = of_few_shapes(given, most=512, unfit=32)
+        assert found["input_ids"].shape[1] == (tokens if texts != 7 and tokens != 32 else 36)
+        assert (found["attention_mask"][:texts].sum(axis=1) == tokens).all()
+
+
+def test_eight_bits_say_the_same_where_there_are_as_many_tokens_as_a_head_is_wide(trained):
+    """Head size 16: such a text beside others, and longer by a word that is no part of it."""
+    pytest.importorskip("nncf")
+    export(Path("data/models/joint-full"), Path("data/exports/wide"), "openvino", True, texts("train"))
+    exported = Exported.load("data/exports/wide", threads=1)
+    assert exported.facts["head_size"] == 16
+    asked = [text for text in texts("train") if len(exported._encoded([{"text": text}])[0]["input_ids"]) == 16][:8]
+    (*whole, longest) = exported([*asked, f"{asked[0]} and more of it"])
+    assert longest
+    for alone, among in zip((exported(text) for text in asked), whole, strict=True):
+        assert alone["score"] == pytest.approx(among["score"], abs=0.02)
+        assert [slot["label"] for slot in alone["slots"]] == [slot["label"] for slot in among["slots"]]
+
+
 def test_what_openvino_says_of_a_text_is_the_same_in_any_company(trained):
     pytest.importorskip("nncf")
     export(Path("data/models/joint-full"), Path("data/exports/company"), "openvino", False, texts("train"))
