@@ -13,7 +13,7 @@ from pipelines.corpus import snips
 from pipelines.data import drawing, parquet
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
 from pipelines.data.utterances import Utterance
-from pipelines.models import inference, loading
+from pipelines.models import inference
 from pipelines.models import task as tasks
 from pipelines.models.options import Run
 from pipelines.reports import benchmark_2017, on_demand
@@ -93,7 +93,8 @@ def _scores(task: str, predictions: list[dict[str, Any]], rows: list[Utterance])
 
 def _trained(rows: list[Utterance], number: int, options: Run, rate: float) -> Callable[[list[Utterance]], Any]:
     """What predicts after training on `rows`; the last epoch is kept, as there is no validation."""
-    task, tokenizer = tasks.get(options.task), loading.load_tokenizer(BASE)
+    task = tasks.get(options.task)
+    tokenizer = task.tokenizer(BASE, options)
     options = options.model_copy(update={"learning_rate": rate, "seed": options.seed + number})
     trainer.seed(options.seed)
     model = task.build(BASE, rows, options)

@@ -5,7 +5,6 @@ from pathlib import Path
 from pipelines.core import blocks
 from pipelines.core.command import command
 from pipelines.data.source import Data
-from pipelines.models import loading
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
 from pipelines.training import runs
@@ -18,9 +17,9 @@ def finetune(run: str) -> None:
     """Make data/models/<run> and its curves."""
     options = tasks.run_options(run)
     start = blocks.load("finetune_from", Start)
-    base = PLACES.models / f"{start}-encoder"
-    tokenizer = loading.load_tokenizer(base)
-    trained = runs.train(run, tasks.get(options.task), base, SPLITS, options, tokenizer)
+    base, task = PLACES.models / f"{start}-encoder", tasks.get(options.task)
+    tokenizer = task.tokenizer(base, options)
+    trained = runs.train(run, task, base, SPLITS, options, tokenizer)
     source, name = blocks.load("data", Data).name, blocks.load("encoder.name", str)
     origin = runs.Origin(source, name, adapted=start == "adapted")
     runs.save(run, origin, tasks.offered(options.task).CARD, options, tokenizer, trained, PLACES)

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.analysis.robustness import KINDS, Noise, changed, counts, with_changed
+from pipelines.analysis.robustness import KINDS, Noise, changed, with_changed
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
@@ -14,6 +14,7 @@ from pipelines.data.source import Data
 from pipelines.models import loading
 from pipelines.models import task as tasks
 from pipelines.models.options import Run, Start
+from pipelines.reports.counting import counts
 from pipelines.reports.differences import difference
 from pipelines.training import runs
 
@@ -30,7 +31,7 @@ def noise(run: str) -> None:
         raise InputError(f"noise.run {run}: a run of questions; name runs of intent, slots or joint")
     settings = blocks.load("noise", Noise)
     base = MODELS / f"{blocks.load('finetune_from', Start)}-encoder"
-    tokenizer = loading.load_tokenizer(base)
+    tokenizer = task.tokenizer(base, options)
     # as many steps as without
     options = options.model_copy(update={"epochs": max(1, round(options.epochs / (1 + settings.share)))})
     models = {

@@ -13,7 +13,7 @@ from pipelines.data.source import PUBLISHED, Data
 from pipelines.decoder.options import Scratch
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
-from pipelines.reports import benchmark_2017, hard_core, on_demand
+from pipelines.reports import benchmark_2017, folds, hard_core, on_demand
 from pipelines.reports import peers as published
 from pipelines.writing import augmentation
 
@@ -22,6 +22,7 @@ AUGMENTATION = Path("data/peers/augmentation.yaml")
 FEW_SHOT = Path("data/peers/few_shot.yaml")
 HARD_CORE = Path("data/peers/hard_core.yaml")
 RAW = Path("data/raw")
+SPLITS = Path("data/splits")
 PREDICTIONS = Path("data/predictions")
 ON_DEMAND = Path("metrics/on_demand")
 REPORT = Path("metrics/peers.json")
@@ -173,20 +174,26 @@ def _shared() -> dict[str, Any]:
 
 
 def _variants(source: str) -> dict[str, dict[str, Any]]:
-    """What `variant` measured on this data, in the order of params.yaml; `older` where made otherwise."""
+    """What `variant` measured on this data, in the order of params.yaml, `beside` what each is a variant of.
+
+    `older` says how one was made otherwise than it would be now.
+    """
     finetune = blocks.load("finetune", dict[blocks.RunName, dict])
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
+    parts = {"folds": len(blocks.load("variants.folds", on_demand.Folds))}
+    parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
+    rows = on_demand.outside_test(SPLITS)
+    reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
+    reports = {name: report for name, report in reports.items() if report and report["source"] == source}
     found = {}
-    for name, described in of.items():
-        report = on_demand.read(ON_DEMAND / f"variant-{name}.json")
-        if report is None or report["source"] != source:
-            continue
+    for name, report in reports.items():
         start, block = on_demand.variant(name, of, finetune)
-        made_from = on_demand.made_from_run(tasks.options(block, f"variants.of.{name}"), start, **_shared())
-        found[name] = described.model_dump() | {
-            "seeds": report["seeds"],
-            "older": on_demand.difference(report, source, made_from),
-        }
+        made_from = on_demand.made_from_run(tasks.options(block, f"variants.of.{name}"), start, **parts, **_shared())
+        older = on_demand.difference(report, source, made_from)
+        found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
+        base = reports.get(of[name].run)
+        if base and not older and not found[of[name].run]["older"]:
+            found[name]["beside"] = folds.beside(report, base, rows)
     return found
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from pipelines.analysis.robustness import KINDS, changed, counts
+from pipelines.analysis.robustness import KINDS, changed
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.data.source import Data
+from pipelines.reports.counting import counts
 from pipelines.reports.differences import difference
 from pipelines.serving.model import Model
 

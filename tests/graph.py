@@ -32,7 +32,7 @@ def stage_runs(folder: Path) -> dict[str, StageRun]:
     params["repeat"]["run"] = list(params["finetune"])
     params["few_shot"]["run"] = list(params["few_shot"]["sizes"])
     params["augment"]["run"] = ["10"]
-    params["variants"]["run"] = ["intent-adapted"]
+    params["variants"] |= {"run": ["intent-adapted"], "folds": [1, 2]}
     params["models"] = {"other": params["encoder"]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -46,7 +46,8 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
         "evaluate": lambda: [params["finetune"][key]["task"]],
         "repeat": lambda: [params["finetune"][key]["task"]],
         "few_shot": lambda: ["slots", "joint", "intent"],
-        "variant": lambda: ["intent", "slots", "qa", "joint"],
+        "fold": lambda: ["intent", "slots", "joint", "masked_lm"],
+        "variant": lambda: ["intent", "slots", "joint"],
         "peers": lambda: ["slots", "joint", "intent"],
     }.get(name, list)()
     roots = [f"pipelines.tasks.{task}.task" for task in tasks]

@@ -24,13 +24,14 @@ def stage_table() -> str:
             name, "run"
         )
         item = f"<{item}>"
-        title = f"`{name}@{item}`" if "do" in stage else f"`{name}`"
+        title = f"`{name}@{item}`" if "do" in stage else f"`{name}@<variant>-<n>`" if "matrix" in stage else f"`{name}`"
         writes = [
             next(iter(out)) if isinstance(out, dict) else out
             for kind in ("outs", "metrics", "plots")
             for out in body.get(kind, [])
         ]
         shown = ", ".join(f"`{path}`" for path in writes).replace("${key}", item).replace("${item}", item)
+        shown = shown.replace("${item.variant}", "<variant>").replace("${item.number}", "<n>")
         lines.append(f"| {title} | {body['desc']} | {shown} |")
     return "\n".join(lines)
 
@@ -111,20 +112,24 @@ def few_shot_intents() -> str:
 
 
 def levers() -> str:
-    """What each change of the joint model from the base encoder brought on validation, as `variant` measured it."""
-    figures = ("frame_accuracy", "slot_f1", "intent_accuracy")
-    found = {name: of for name, of in _variants().items() if name.startswith("joint-") and of["change"]}
-    rows = [("joint-full", "the default", "", [_metrics("joint-full")["validation"]])]
-    rows += [
-        (f"{name}{_older(of)}", of["run"], _words(of["change"]), [seed["validation"] for seed in of["seeds"]])
-        for name, of in found.items()
-    ]
-    lines = ["| variant | of | change | frame accuracy | slot F1 | intent accuracy |"]
-    lines.append("| --- | --- | --- | ---: | ---: | ---: |")
-    for name, run, change, seeds in rows:
-        shown = " | ".join(f"{mean(seed[figure] for seed in seeds):.4f}" for figure in figures)
-        lines.append(f"| {name} | {run} | {change} | {shown} |")
+    """What each change of the joint model brings, by cross-validation, paired with what it is a change of."""
+    found = {name: of for name, of in _variants().items() if name.startswith("joint-")}
+    lines = ["| variant | of | change | frames | difference, 95 % | slot F1 | difference, 95 % | intent |"]
+    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, of in found.items():
+        shown = [f"{name}{_older(of)}", of["run"], _words(of)]
+        for metric in ("frame_accuracy", "f1"):
+            shown += [f"{of['metrics'][metric]['value']:.4f}", _beside(of, metric)]
+        lines.append(f"| {' | '.join(shown)} | {of['metrics']['accuracy']['value']:.4f} |")
     return "\n".join(lines)
+
+
+def _beside(of: dict[str, Any], metric: str) -> str:
+    if metric not in of.get("beside", {}):
+        return ""
+    one = of["beside"][metric]
+    shown = f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})"
+    return f"**{shown}**" if one["beyond_chance"] else shown
 
 
 def _variants() -> dict[str, Any]:
@@ -137,8 +142,9 @@ def _older(of: dict[str, Any]) -> str:
     return augmentation.OLDER if of["older"] else ""
 
 
-def _words(change: dict[str, Any]) -> str:
-    return ", ".join(f"`{key}: {value}`" for key, value in change.items())
+def _words(of: dict[str, Any]) -> str:
+    start = ["from the adapted encoder"] if of["finetune_from"] == "adapted" else []
+    return ", ".join([*start, *(f"`{key}: {value}`" for key, value in of["change"].items())])
 
 
 def augmented() -> str:
@@ -147,16 +153,12 @@ def augmented() -> str:
 
 
 def adapted() -> str:
-    """Runs from the base encoder beside the same from the adapted one, under the same seeds."""
-    lines = ["| run | metric | on | from base | from adapted | seeds |", "| --- | --- | --- | ---: | ---: | ---: |"]
-    headlines = json.loads((ROOT / "metrics/summary.json").read_text(encoding="utf-8"))
-    for of in (of for of in _variants().values() if of["finetune_from"] == "adapted"):
-        run, (metric, *_) = of["run"], headlines[of["run"]]
-        base = {seed["seed"]: seed for seed in _seeds(run)}
-        both = [(base[seed["seed"]], seed) for seed in of["seeds"] if seed["seed"] in base]
-        for part, at in (("validation", lambda seed: seed["validation"]), ("test", lambda seed: seed)):
-            shown = [_spread([at(one)[metric] for one in of_start]) for of_start in zip(*both, strict=True)]
-            lines.append(f"| {run}{_older(of)} | {metric} | {part} | {' | '.join(shown)} | {len(both)} |")
+    """Variants from the base encoder beside the same from the adapted one, as cross-validation measured both."""
+    lines = ["| run | metric | from base | from adapted | difference, 95 % |", "| --- | --- | ---: | ---: | ---: |"]
+    for of in (of for of in _variants().values() if of["finetune_from"] == "adapted" and "beside" in of):
+        for metric, one in of["beside"].items():
+            shown = f"{one['second_value']:.4f} | {one['first_value']:.4f} | {_beside(of, metric)}"
+            lines.append(f"| {of['run']} | {metric} | {shown} |")
     return "\n".join(lines)
 
 

@@ -223,6 +223,7 @@ KINDS: dict[str, Any] = {
     "augment": augmentation.Options,
     "qa_limits.run": blocks.RunName,
     "repeat.seeds": on_demand.Seeds,
+    "variants.folds": on_demand.Folds,
     "variants.of": dict[blocks.RunName, on_demand.Variant],
     "watch": dict[str, blocks.Place],
     **{f"lessons.{name}": materials.get(name).Options for name in materials.names()},
@@ -247,7 +248,7 @@ def test_runs_sizes_and_variants_take_nearly_a_block(data):
         on_demand.few_shot_size(data.draw(nearly(PARAMS["few_shot"]["sizes"]["10"])), "few_shot.sizes.10")
     with ours():
         of = blocks.validated(KINDS["variants.of"], data.draw(nearly(PARAMS["variants"]["of"])), "variants.of")
-        on_demand.variant(data.draw(st.sampled_from(["joint-ema", "nothing"])), of, PARAMS["finetune"])
+        on_demand.variant(data.draw(st.sampled_from(["joint-crf", "nothing"])), of, PARAMS["finetune"])
 
 
 HOSTILE_YAML = [

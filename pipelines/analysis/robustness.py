@@ -3,17 +3,12 @@
 import re
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from pydantic import Field
 
 from pipelines.core.blocks import Block, RunName, Seed, Share
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
-from pipelines.models import inference
-from pipelines.models.options import Precision
-from pipelines.models.task import Task
-from pipelines.reports.differences import Counts, measured
 
 Edit = tuple[int, int, str]  # from, to, and what stands there then, in characters of the text
 
@@ -70,19 +65,6 @@ def with_changed(rows: list[Utterance], noise: Noise) -> list[Utterance]:
             other = changed(row, random.choice(noise.kinds), noise.seed)
             more += [other | {"id": f"{row['id']}/changed"}] if other["text"] != row["text"] else []
     return rows + more
-
-
-def counts(task: Task, model: Any, tokenizer: Any, rows: list[Utterance], precision: Precision) -> dict[str, Counts]:
-    """What each utterance adds to each metric of a run (see `differences.measured`)."""
-    predictions = inference.predictions(task, model, tokenizer, rows, precision)
-    return measured(
-        [
-            row
-            | {"right": task.is_right(prediction, row)}
-            | {f"predicted_{name}": prediction[name] for name in ("intent", "slots") if name in prediction}
-            for row, prediction in zip(rows, predictions, strict=True)
-        ]
-    )
 
 
 def changed(row: Utterance, kind: str, seed: int) -> Utterance:

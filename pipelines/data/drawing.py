@@ -34,3 +34,16 @@ def some(rows: list[Utterance], count: int, seed: int) -> list[Utterance]:
     """`count` of the rows, or all where there are fewer, drawn by seed; they keep their order."""
     drawn = random.Random(seed).sample(range(len(rows)), min(count, len(rows)))
     return [rows[n] for n in sorted(drawn)]
+
+
+def parts(rows: list[Utterance], count: int, seed: int) -> list[list[Utterance]]:
+    """The rows in `count` parts by seed, each with as many of each intent as the others; the same texts go together."""
+    by_text: dict[tuple[str, tuple[str, ...]], list[Utterance]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["id"]):
+        by_text[row["intent"], same_text(row["text"])].append(row)
+    keys = sorted(by_text)
+    random.Random(seed).shuffle(keys)
+    result: list[list[Utterance]] = [[] for _ in range(count)]
+    for number, key in enumerate(sorted(keys, key=lambda key: key[0])):
+        result[number % count] += by_text[key]
+    return result

@@ -47,4 +47,5 @@ def write(rows: list[Utterance], path: Path) -> None:
             ),
         }
     )
-    datasets.Dataset.from_list(rows, features=features).to_parquet(path)
+    columns = {name: [row[name] for row in rows] for name in features}
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(path)

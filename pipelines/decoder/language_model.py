@@ -4,7 +4,6 @@ The intent is a control token in front (Keskar et al. 2019, CTRL); the loss is o
 """
 
 import math
-from collections import defaultdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from pipelines.core.errors import InputError
+from pipelines.data import mentions
 from pipelines.data.utterances import Utterance
 from pipelines.decoder.options import Options
 from pipelines.models import inference, loading
@@ -59,33 +59,13 @@ def encode(
     """
     if training:
         seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
-        rows = [row for seed in seeds for row in swap(rows, options.swap_rate, Random(seed))]
+        rows = [row for seed in seeds for row in mentions.swapped(rows, options.swap_rate, Random(seed))]
     blocks = [f"{control(row['intent'])} {row['text']}"[: None if row["text"] else -1] for row in rows]
     blocks = [block + tokenizer.eos_token for block in blocks]
     features = loading.tokenize(tokenizer, blocks, loading.max_positions(model))
     for feature in features:
         feature["labels"] = [NO_LABEL, *feature["input_ids"][1:]]
     return features
-
-
-def swap(rows: list[Utterance], rate: float, random: Random) -> list[Utterance]:
-    """`rows` with a share of their slot values replaced, each by one that stands in `rows` under the same label.
-
-    Mention replacement (Dai & Adel 2020, section 3.2): the decoder sees more names in more places. A draw can give the
-    same value again. The slots of the result are left out, as the decoder has no use for them.
-    """
-    values: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        for slot in row["slots"]:
-            values[slot["label"]].append(row["text"][slot["start"] : slot["end"]])
-    swapped = []
-    for row in rows:
-        text = row["text"]
-        for slot in sorted(row["slots"], key=lambda slot: -slot["start"]):
-            if random.random() < rate:
-                text = text[: slot["start"]] + random.choice(values[slot["label"]]) + text[slot["end"] :]
-        swapped.append(row | {"text": text, "slots": []})
-    return swapped
 
 
 def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -149,6 +129,6 @@ TASK = Task(
     decode=decode,
     score=score,
     reduce=reduce,
-    epochs_differ=True,
+    epochs_differ=lambda options: True,
     shuffle_batches=True,  # short texts at the end of every 50 batches cost a fifth of the perplexity
 )

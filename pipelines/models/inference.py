@@ -16,6 +16,8 @@ BATCH = 64  # features
 FEW = 16  # features, fewer are not worth the conversion of the weights to bf16
 INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
 
+TAUGHT = ("taught_intents", "taught_tags")  # probabilities, see `Task.teach`
+
 
 def predict(
     model: Any, features: list[dict[str, Any]], outputs: dict[str, bool], precision: Precision = "auto"
@@ -66,6 +68,10 @@ def collate(features: list[dict[str, Any]], labels: dict[str, Any]) -> dict[str,
             if isinstance(values[0], list):
                 values = [value + [filler] * (longest - len(value)) for value in values]
             batch[name] = torch.tensor(values)
+    for name in TAUGHT:
+        if name in features[0]:
+            rows = [torch.from_numpy(feature[name]) for feature in features]
+            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     if "inputs_embeds" in features[0]:
         rows = [feature["inputs_embeds"].read() for feature in features]
         batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)

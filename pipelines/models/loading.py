@@ -10,10 +10,14 @@ from pipelines.core.errors import InputError
 from pipelines.models.options import Pooler
 
 CHUNK = 1024  # texts tokenized at once
+CAPITAL = "↑"  # a token of BERT's that SNIPS has nowhere
+CAPITALS = [chr(code) for code in range(ord("A"), ord("ß")) if chr(code).isupper()]  # of Latin-1
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, capitals: bool = False) -> Any:
     """The fast tokenizer of `folder`, without the fixed padding and truncation that some models ship.
+
+    With `capitals` it marks them, see `marking_capitals`.
 
     Raises:
         InputError: the folder holds no tokenizer that can be loaded.
@@ -27,7 +31,30 @@ def load_tokenizer(folder: Path) -> Any:
         raise InputError(f"{folder}: its tokenizer cannot be loaded: {reason:.160}; fetch the model anew") from None
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
-    return tokenizer
+    return marking_capitals(tokenizer) if capitals else tokenizer
+
+
+def marking_capitals(tokenizer: Any) -> Any:
+    """`tokenizer`, which lowers case, with the token `CAPITAL` before each word that begins with a capital letter.
+
+    The encoder then sees what case says of names; whatever loads the saved tokenizer marks them too.
+
+    Raises:
+        InputError: the tokenizer has no such token, or keeps case.
+    """
+    from tokenizers import Regex, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    if CAPITAL not in tokenizer.get_vocab() or tokenizer.tokenize("A") != tokenizer.tokenize("a"):
+        raise InputError(f"capitals: the tokenizer has no {CAPITAL} or keeps case; leave the option out")
+    backend = tokenizer.backend_tokenizer
+    rules = [normalizers.Replace(Regex(rf"\b{letter}"), f"{CAPITAL} {letter.lower()}") for letter in CAPITALS]
+    backend.normalizer = normalizers.Sequence([*rules, backend.normalizer])
+    names = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")  # BERT's
+    kept = ("model_input_names", "model_max_length")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, **{name: getattr(tokenizer, name) for name in (*names, *kept)}
+    )
 
 
 def load_model(auto_class: Any, folder: Path, new_head: bool = False, pooler: Pooler = "needed", **config: Any) -> Any:
@@ -147,12 +174,15 @@ def label_names(model: Any) -> list[str]:
 def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -> list[dict[str, Any]]:
     """Model inputs of each text, unpadded. Texts cut into words also get `first_tokens`, one entry a word.
 
+    What marks a capital is not the first token of a word, but where the word has no other.
+
     Raises:
         InputError: a text has more than `longest` tokens.
     """
     if not texts:
         return []
     split = not isinstance(texts[0], str)
+    mark = tokenizer.get_vocab().get(CAPITAL)
     features = []
     for text, encoding in zip(texts, _encodings(tokenizer, texts, split), strict=True):
         size = len(encoding.ids)
@@ -165,8 +195,8 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
         if split:
             first: dict[int, int] = {}
             for piece, word in enumerate(encoding.word_ids):
-                if word is not None:
-                    first.setdefault(word, piece)
+                if word is not None and (word not in first or encoding.ids[first[word]] == mark):
+                    first[word] = piece
             feature["first_tokens"] = [first.get(word) for word in range(len(text))]
         features.append(feature)
     return features

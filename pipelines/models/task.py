@@ -13,8 +13,13 @@ from typing import Any
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError, shown
+from pipelines.models import loading
 
 TASKS = Path(__file__).parents[1] / "tasks"
+
+
+def _plain(base: Path, options: Any) -> Any:
+    return loading.load_tokenizer(base)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +35,13 @@ class Task:
     encode: Callable[..., Any]  # (rows, tokenizer, model, options, training): rows -> features, dicts of model inputs
     decode: Callable[..., Any]  # (logits, features, rows, model): logits -> predictions in the corpus's own terms
     score: Callable[..., Any]  # (predictions, rows): -> metrics
+    tokenizer: Callable[..., Any] = _plain  # (base, options): what `encode` cuts texts with
     is_right: Callable[..., bool] | None = None  # (prediction, row): whether the whole prediction is right
     plots: Callable[..., Any] | None = None  # (predictions, rows): pairs of actual and predicted, for a confusion
     calibrate: Callable[..., None] | None = None  # (logits, features, rows, model): sets a threshold, on validation
     reduce: Callable[..., Any] | None = None  # (logits, labels): what validation keeps of them, a batch at a time
-    epochs_differ: bool = False  # `encode` gives a copy of train for each epoch
+    epochs_differ: Callable[..., bool] = lambda options: False  # whether `encode` gives a copy of train for each epoch
+    teach: Callable[..., None] | None = None  # (features, logits): adds what teachers say to features of train
     shuffle_batches: bool = False  # batches in random order, where the order by length costs accuracy
 
 

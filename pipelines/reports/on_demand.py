@@ -13,10 +13,13 @@ from pydantic import Field
 from pipelines.core.blocks import Block, RunName, Seed, Share, validated
 from pipelines.core.errors import InputError
 from pipelines.core.provenance import code_of
+from pipelines.data import parquet
+from pipelines.data.utterances import Utterance
 from pipelines.models import task as tasks
 from pipelines.models.options import Run, Start
 
 Seeds = Annotated[list[Seed], Field(min_length=1)]
+Folds = Annotated[list[int], Field(min_length=2)]  # numbers of the parts that cross-validation judges, one each
 CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of them train and predict with
 
 
@@ -75,6 +78,11 @@ def variant(name: str, variants: dict[str, Variant], finetune: dict[str, Any]) -
     for of in reversed(chain):
         block |= of.change
     return chain[0].finetune_from, block
+
+
+def outside_test(splits: Path) -> list[Utterance]:
+    """What cross-validation is over: all utterances but those of test."""
+    return [row for part in ("train", "validation") for row in parquet.read(splits / f"{part}.parquet")]
 
 
 def made_from_run(options: Run, start: str, **shared: Any) -> dict[str, Any]:

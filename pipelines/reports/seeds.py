@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.data import parquet
-from pipelines.models import inference, loading
+from pipelines.models import inference
 from pipelines.models import task as tasks
 from pipelines.models.options import Run
 from pipelines.training import runs
@@ -17,7 +17,7 @@ def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]
         For each seed its test metrics, those on `validation`, and the ids of what it gets `wrong` on test.
     """
     task = tasks.get(options.task)
-    tokenizer = loading.load_tokenizer(base)
+    tokenizer = task.tokenizer(base, options)
     rows = parquet.read(splits / "test.parquet")
     results = []
     for seed in seeds:

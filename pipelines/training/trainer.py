@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices, safe_globa
 from pipelines.core import processes
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
-from pipelines.models.inference import BATCH, by_length, collate, length, unpad
+from pipelines.models.inference import BATCH, by_length, collate, length, predict, unpad
 from pipelines.models.options import Run
 from pipelines.models.precision import chosen, computed, on_gpu
 from pipelines.models.task import Task
@@ -61,6 +61,7 @@ def train(
     train_rows: list[Utterance],
     validation_rows: list[Utterance],
     checkpoints: Path,
+    teachers: Sequence[Any] = (),
 ) -> Trained:
     """Train `model`, keep the epoch that is best on validation by `task.best`, and go on from `checkpoints` if cut off.
 
@@ -72,6 +73,8 @@ def train(
         InputError: the best checkpoint is gone at the end, or the model that was loaded from it scores otherwise.
     """
     options, train_features = _encoded(task, options, model, tokenizer, train_rows)
+    if teachers:
+        task.teach(train_features, [predict(one, train_features, task.outputs, options.precision) for one in teachers])
     validation_features = task.encode(validation_rows, tokenizer, model, options)
     features = train_features + validation_features
     monitor = DeviceMonitor(on_gpu())
@@ -125,8 +128,8 @@ def _encoded(
 ) -> tuple[Run, list[dict[str, Any]]]:
     """Features of train, and the options fitted to how many an epoch has."""
     features = task.encode(rows, tokenizer, model, options, training=True)
-    fitted = options.fitted(len(features) // (options.epochs if task.epochs_differ else 1))
-    if task.epochs_differ and fitted.epochs != options.epochs:
+    fitted = options.fitted(len(features) // (options.epochs if task.epochs_differ(options) else 1))
+    if task.epochs_differ(options) and fitted.epochs != options.epochs:
         features = task.encode(rows, tokenizer, model, fitted, training=True)
     return fitted, features
 
@@ -153,7 +156,7 @@ def _trainer(
         scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
         return {name: value for name, value in scores.items() if isinstance(value, float)}
 
-    copies = options.epochs if task.epochs_differ else 1
+    copies = options.epochs if task.epochs_differ(options) else 1
     trainer = _Trainer(
         model,
         _arguments(task, options, checkpoints, len(train_features) // copies, bool(validation_rows)),

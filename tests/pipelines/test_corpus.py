@@ -200,3 +200,18 @@ def test_some_rows_keep_their_order_and_are_drawn_by_seed():
 def test_the_same_text_is_so_in_any_case_and_not_in_another_spelling():
     assert drawing.same_text("Play, JAZZ!") == drawing.same_text("play jazz")
     assert drawing.same_text("Straße") != drawing.same_text("strasse")
+
+
+def test_parts_share_no_text_and_have_as_many_of_each_intent():
+    rows = [
+        {"id": f"{intent}{n:03}", "text": f"Play  song {n // 2}", "intent": intent, "slots": []}
+        for intent in "ab"
+        for n in range(40)
+    ]
+    parts = drawing.parts(rows, 4, 13)
+    assert sorted(row["id"] for part in parts for row in part) == [row["id"] for row in rows]
+    for part in parts:
+        assert [sum(row["intent"] == intent for row in part) for intent in "ab"] == [10, 10]
+    texts = [{(row["intent"], row["text"]) for row in part} for part in parts]
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 40
+    assert parts == drawing.parts(rows[::-1], 4, 13) != drawing.parts(rows, 4, 14)

@@ -11,6 +11,7 @@ import torch
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
+from pipelines.data import mentions
 from pipelines.decoder import language_model, sampling
 from pipelines.decoder.options import Options, Scratch
 from pipelines.decoder.scratch import scratch
@@ -100,14 +101,19 @@ def test_swapping_replaces_values_by_others_of_their_label():
         row("play some Handel", slot(10, 16, "artist")),
         row("rock please", slot(0, 4, "genre")),
     ]
-    every = [language_model.swap(rows, 1, random.Random(seed)) for seed in range(50)]
+    every = [mentions.swapped(rows, 1, random.Random(seed)) for seed in range(50)]
     assert {three[0]["text"] for three in every} == {
         f"play {genre} by {artist}" for genre in ("jazz", "rock") for artist in ("Bach", "Handel")
     }
     assert {three[2]["text"] for three in every} == {"jazz please", "rock please"}
     assert {three[0]["intent"] for three in every} == {"PlayMusic"}
+    for row_of in (row_of for three in every for row_of in three):
+        values = {row_of["text"][of["start"] : of["end"]]: of["label"] for of in row_of["slots"]}
+        known = {"jazz": "genre", "rock": "genre", "Bach": "artist", "Handel": "artist"}
+        assert values == {value: known[value] for value in values}
+    assert [len(three[0]["slots"]) for three in every] == [2] * 50
     texts = [row["text"] for row in rows]
-    assert [row["text"] for row in language_model.swap(rows, 0, random.Random(1))] == texts
+    assert [row["text"] for row in mentions.swapped(rows, 0, random.Random(1))] == texts
     assert rows[0]["slots"]  # what was given is as it was
 
 

@@ -82,3 +82,37 @@ def test_an_adapted_encoder_keeps_the_pooler_that_it_had(tiny_encoder, without_p
     build("masked_lm", without_pooler).save_pretrained(tmp_path / "adapted-without")
     assert not loading.holds(tmp_path / "adapted-without", "bert.pooler.dense.weight")
     assert loading.load_model(BertModel, tmp_path / "adapted-without", pooler="optional").pooler is None
+
+
+@pytest.fixture
+def bert_with_mark(tmp_path):
+    from transformers import BertTokenizerFast
+
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "some", "miles", "##on", "ecole", "o", "'", "a"]
+    vocabulary = {token: n for n, token in enumerate([*tokens, loading.CAPITAL])}
+    BertTokenizerFast(vocab=vocabulary).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_capitals_are_marked_before_words_and_by_whoever_loads_the_tokenizer(bert_with_mark, tmp_path):
+    tokenizer = loading.load_tokenizer(bert_with_mark, capitals=True)
+    mark = loading.CAPITAL
+    expected = ["[CLS]", mark, "play", "some", mark, "miles", "##on", mark, "ecole", "[SEP]"]
+    assert tokenizer("Play some MilesON École").tokens() == expected
+    tokenizer.save_pretrained(tmp_path / "saved")
+    again = loading.load_tokenizer(tmp_path / "saved")
+    assert again("Play some MilesON École").tokens() == expected
+    assert again.model_input_names == loading.load_tokenizer(bert_with_mark).model_input_names
+    assert loading.load_tokenizer(bert_with_mark)("Play").tokens() == ["[CLS]", "play", "[SEP]"]
+
+
+def test_the_first_token_of_a_word_is_not_its_mark(bert_with_mark):
+    tokenizer = loading.load_tokenizer(bert_with_mark, capitals=True)
+    (feature,) = loading.tokenize(tokenizer, [["Play", "o'Miles", loading.CAPITAL, "MilesON"]], 64)
+    shown = tokenizer.convert_ids_to_tokens(feature["input_ids"])
+    assert [shown[at] for at in feature["first_tokens"]] == ["play", "o", loading.CAPITAL, "miles"]
+
+
+def test_capitals_cannot_be_marked_for_an_encoder_without_the_token(tiny_encoder):
+    with pytest.raises(InputError, match="capitals: the tokenizer has no"):
+        loading.load_tokenizer(tiny_encoder, capitals=True)

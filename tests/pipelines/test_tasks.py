@@ -13,12 +13,16 @@ from pipelines.data import words
 from pipelines.labels import tagging
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.tasks.joint.model import Objective
+from pipelines.tasks.joint.model import Objective, _apart
 from pipelines.tasks.qa import task as qa
 from pipelines.training import trainer
 from tests.conftest import INTENTS, ROOT
 
 NAMES = ("intent", "slots", "qa", "joint")
+
+
+def tokenizer_of(folder):
+    return loading.load_tokenizer(folder)
 
 
 def build(name, tiny_encoder, rows):
@@ -315,6 +319,91 @@ def test_decoding_with_a_crf_takes_its_best_path(rows, tiny_encoder):
         span = words.words(row["text"])
         found = [{name: slot[name] for name in ("start", "end", "label")} for slot in prediction["slots"]]
         assert found == words.slots(span, [model.config.tags[n] for n in path])
+
+
+def test_teachers_say_what_they_say_on_average(rows, tiny_encoder):
+    task, model = tasks.get("joint"), build("joint", tiny_encoder, rows)
+    features = task.encode(rows[:3], loading.load_tokenizer(tiny_encoder), model)
+    logits = inference.predict(model, features, task.outputs)
+    turned = [(-intents, -tags) for intents, tags in logits]
+    task.teach(features, [logits, turned])
+    batch = inference.collate(features, task.labels)
+    assert batch["taught_tags"].shape == (3, batch["input_ids"].shape[1], len(model.config.tags))
+    for n, (intents, _) in enumerate(logits):
+        shares = [torch.softmax(torch.tensor(sign * intents), dim=-1) for sign in (1, -1)]
+        assert batch["taught_intents"][n].tolist() == pytest.approx(((shares[0] + shares[1]) / 2).tolist(), abs=1e-6)
+    assert not any("taught_intents" in feature for feature in task.encode(rows[:3], tokenizer_of(tiny_encoder), model))
+
+
+def test_the_loss_of_a_student_is_that_of_labels_and_of_teachers(rows, tiny_encoder):
+    task, model = tasks.get("joint"), build("joint", tiny_encoder, rows)
+    features = task.encode(rows[:5], tokenizer_of(tiny_encoder), model)
+    own = inference.predict(model, features, task.outputs)
+    plain = model.eval()(**inference.collate(features, task.labels)).loss.item()
+    task.teach(features, [own])
+    batch = inference.collate(features, task.labels)
+    at = batch["labels"] != -100
+    shares = [torch.softmax(torch.tensor(np.stack([intents for intents, _ in own])), dim=-1)]
+    shares.append(batch["taught_tags"][at])
+    entropies = [-(share * share.log()).sum(dim=-1).mean().item() for share in shares]
+    for taught in (0.0, 0.3, 1.0):
+        model.objective = Objective(taught=taught)
+        expected = (1 - taught) * plain + taught * sum(entropies) / 2
+        assert model(**batch).loss.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_two_passes_without_dropout_lie_nowhere_apart(rows, tiny_encoder):
+    task, model = tasks.get("joint"), build("joint", tiny_encoder, rows)
+    batch = inference.collate(task.encode(rows[:5], tokenizer_of(tiny_encoder), model), task.labels)
+    plain = model.eval()(**batch).loss.item()
+    model.objective = Objective(r_drop=500.0)
+    for module in model.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    assert model(**batch).loss.item() == pytest.approx(plain, rel=1e-5)
+    model.dropout.p = 0.5
+    torch.manual_seed(0)
+    assert model(**batch).loss.item() > plain * 1.5
+
+
+def test_how_far_apart_is_the_divergence_both_ways():
+    one, other = torch.tensor([[0.7, 0.3]]), torch.tensor([[0.2, 0.8]])
+    both = sum((a * (a / b).log()).sum().item() for a, b in ((one, other), (other, one)))
+    assert _apart(torch.cat([one, other]).log()) == pytest.approx(both / 2, rel=1e-5)
+
+
+def test_swapped_values_carry_their_tags(rows, tiny_encoder):
+    task, model = tasks.get("joint"), build("joint", tiny_encoder, rows)
+    options = tasks.offered("joint").Options(mode="full", epochs=2, swap_rate=0.9)
+    tokenizer = tokenizer_of(tiny_encoder)
+    plain = task.encode(rows, tokenizer, model, options)
+    copies = task.encode(rows, tokenizer, model, options, training=True)
+    assert len(copies) == 2 * len(plain)
+    assert copies[: len(rows)] != copies[len(rows) :]
+
+    def labels(feature):  # of the slots, in their order
+        tags = [model.config.tags[tag] for tag in feature["labels"] if tag != tagging.IGNORED]
+        return [tag for tag in tags if tag.startswith("B-")]
+
+    assert [labels(feature) for feature in copies] == [labels(feature) for feature in plain] * 2
+
+
+def test_every_token_of_a_word_is_labelled_on_request(tiny_encoder):
+    text = "play Donaudampfschiffahrt please"
+    row = {"id": "1", "text": text, "intent": "PlayMusic", "slots": [{"start": 5, "end": 25, "label": "track"}]}
+    names = tagging.tag_names([row])
+    tokenizer = tokenizer_of(tiny_encoder)
+    (plain,), (every,) = (tagging.encode([row], tokenizer, names, 64, every) for every in (False, True))
+    first, second, third = plain["first_tokens"]
+    assert third - second > 2  # the name has several tokens
+    assert {name: every[name] for name in every if name != "labels"} == {
+        name: plain[name] for name in plain if name != "labels"
+    }
+    ignored, outside, begin, inside = tagging.IGNORED, *(names.index(name) for name in ("O", "B-track", "I-track"))
+    end = len(plain["labels"]) - 1
+    expected = [ignored] + [outside] * (second - first) + [begin] + [inside] * (third - second - 1)
+    assert every["labels"] == expected + [outside] * (end - third) + [ignored]
+    assert [label for label in plain["labels"] if label != ignored] == [outside, begin, outside]
 
 
 def test_joint_counts_whole_frames(rows, tiny_encoder):

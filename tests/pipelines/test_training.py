@@ -11,9 +11,10 @@ import torch
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
+from pipelines.data import parquet
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.training import averaging, checkpoints, dropout, embeddings, frozen, trainer
+from pipelines.training import averaging, checkpoints, dropout, embeddings, frozen, runs, trainer
 from tests.conftest import ROOT
 
 
@@ -201,6 +202,7 @@ def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path
 
 LEVERS = {"layer_decay": 0.8, "ema": 0.9, "schedule": "cosine"}
 JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
+MORE_LEVERS = {"swap_rate": 0.5, "every_token": True, "r_drop": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,7 @@ JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
         ("slots", "head", {}),
         ("slots", "head", LEVERS),
         ("joint", "full", LEVERS | JOINT_LEVERS),
+        ("joint", "full", MORE_LEVERS),
         ("masked_lm", "full", {}),
     ],
 )
@@ -236,10 +239,30 @@ def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path,
     assert resumed.validation_curve == whole.validation_curve
 
 
-@pytest.mark.parametrize("changes", [{name: value} for name, value in (LEVERS | JOINT_LEVERS).items()])
+@pytest.mark.parametrize("changes", [{name: value} for name, value in (LEVERS | JOINT_LEVERS | MORE_LEVERS).items()])
 def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
     plain, changed = (run(rows, tiny_encoder, tmp_path / "c", "joint", epochs=1, **these) for these in ({}, changes))
     assert digest(plain.model, ["crf"]) != digest(changed.model, ["crf"])
+
+
+def test_teachers_are_trained_first_and_change_the_student(rows, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SNIPS_CHECKPOINTS", str(tmp_path / "unfinished"))
+    task, tokenizer = tasks.get("joint"), loading.load_tokenizer(tiny_encoder)
+    for part, of in (("train", rows["train_full"]), ("validation", rows["validate"])):
+        parquet.write(of, tmp_path / f"{part}.parquet")
+    said = []
+    monkeypatch.setattr(runs.trainer, "predict", lambda model, *_: said.append(digest(model)) or predict(model, *_))
+    predict = inference.predict
+
+    def student(**changes):
+        options = options_of("joint", epochs=2, learning_rate=1e-3, **changes)
+        return digest(runs.train("r", task, tiny_encoder, tmp_path, options, tokenizer).model)
+
+    alone, taught = student(), student(teachers=2)
+    assert len(set(said)) == 2  # teachers, which are not alike
+    assert alone not in said
+    assert taught not in (alone, *said)
+    assert student(teachers=2, taught=0.9) != taught == student(teachers=2)
 
 
 def test_the_learning_rate_falls_with_the_depth(rows, tiny_encoder, tmp_path):

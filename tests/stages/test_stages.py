@@ -298,28 +298,37 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert len(plot) == 1 + 3 + 5 + 4 + 4 + 4 + 1
 
 
-def test_a_variant_is_measured_beside_its_run(project):
-    prepare("download", "convert", "split", "fetch_encoder", "adapt_encoder")
-    for name in ("intent-adapted", "joint-ema"):
-        result = run_stage("stages.variant", name)
+def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
+    prepare("download", "convert", "split", "fetch_encoder")
+    edit_params(lambda content: content["variants"].update(folds=[1, 2]))
+    for name, number in (("intent-plain", "1"), ("intent-plain", "2"), ("intent-adapted", "1")):
+        result = run_stage("stages.fold", name, number)
         assert result.returncode == 0, result.stderr
-    report = read_details("metrics/on_demand/variant-joint-ema.json")
-    made = report["made_from"]["options"]
-    assert (made["ema"], made["slot_dropout"], made["epochs"], made["finetune_from"]) == (0.999, 0.0, 5, "base")
-    assert [seed["seed"] for seed in report["seeds"]] == [13]
-    adapted = read_details("metrics/on_demand/variant-intent-adapted.json")
-    assert adapted["made_from"]["options"]["finetune_from"] == "adapted"
-    assert set(adapted["seeds"][0]) >= {"accuracy", "validation", "wrong"}
+    shutil.copy("data/folds/intent-plain/2.json", "data/folds/intent-adapted/2.json")
+    for name in ("intent-plain", "intent-adapted"):
+        assert run_stage("stages.variant", name).returncode == 0
+    report = read_details("metrics/on_demand/variant-intent-adapted.json")
+    assert report["made_from"]["options"]["finetune_from"] == "adapted"
+    assert report["made_from"]["options"]["folds"] == 2
+    judged = sum(len(parquet.read(Path(f"data/splits/{part}.parquet"))) for part in ("train", "validation"))
+    assert report["utterances"] == judged
+    assert run_stage("stages.peers").returncode == 0
+    shown = read_details("metrics/peers.json")["variants"]
+    assert set(shown) == {"intent-plain", "intent-adapted"}
+    assert "beside" not in shown["intent-plain"]
+    both = shown["intent-adapted"]["beside"]["accuracy"]
+    for key, name in (("first_value", "intent-adapted"), ("second_value", "intent-plain")):
+        assert both[key] == pytest.approx(shown[name]["metrics"]["accuracy"]["value"], abs=1e-6)
+
     edit_params(lambda content: content["variants"]["of"]["intent-adapted"].update(change={"epochs": 9}))
     assert run_stage("stages.peers").returncode == 0
     shown = read_details("metrics/peers.json")["variants"]
-    assert set(shown) == {"intent-adapted", "joint-ema"}
-    assert shown["joint-ema"]["older"] == ""
     assert shown["intent-adapted"]["older"] == "measured with epochs 1, now 9"
-
-    assert_one_line_error(run_stage("stages.variant", "nothing"), "variants.of.nothing", "joint-ema")
-    edit_params(lambda content: content["variants"]["of"]["joint-plain"].update(run="joint-ema"))
-    assert_one_line_error(run_stage("stages.variant", "joint-ema"), "is a variant of itself")
+    assert "beside" not in shown["intent-adapted"]
+    assert_one_line_error(run_stage("stages.fold", "nothing", "1"), "variants.of.nothing", "joint-crf")
+    assert_one_line_error(run_stage("stages.fold", "intent-plain", "7"), "variants.folds", "7")
+    edit_params(lambda content: content["variants"]["of"]["joint-short"].update(run="joint-crf"))
+    assert_one_line_error(run_stage("stages.fold", "joint-crf", "1"), "is a variant of itself")
 
 
 @pytest.mark.parametrize("name", ["download", "convert", "split", "runs", "peers", "summary"])

@@ -15,6 +15,12 @@ class Options(PooledRun):
     slot_loss_weight: float = Field(default=0.5, gt=0, lt=1)
     slot_dropout: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    capitals: bool = False
+    swap_rate: float = Field(default=0.0, ge=0, le=1)
+    every_token: bool = False
+    r_drop: float = Field(default=0.0, ge=0)
+    teachers: int = Field(default=0, ge=0)
+    taught: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="after")
     def _nothing_hidden_from_a_frozen_encoder(self) -> "Options":

@@ -1,10 +1,13 @@
 """Joint frames: intent and slots on one encoder (Chen et al. 2019), measured by whole frames."""
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
+from pipelines.data import mentions
 from pipelines.data.utterances import Utterance
 from pipelines.labels import metrics, tagging
 from pipelines.models import loading
@@ -12,6 +15,11 @@ from pipelines.models.inference import likeliest
 from pipelines.models.task import Task
 from pipelines.tasks.joint import Options
 from pipelines.tasks.joint.model import JointBert, Objective
+
+
+def tokenizer(base: Path, options: Options) -> Any:
+    """The tokenizer of `base`, which marks capitals where the options say so."""
+    return loading.load_tokenizer(base, options.capitals)
 
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
@@ -23,6 +31,8 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
         slot_loss_weight=options.slot_loss_weight,
         slot_dropout=options.slot_dropout,
         label_smoothing=options.label_smoothing,
+        r_drop=options.r_drop,
+        taught=options.taught if options.teachers else 0.0,
         mask_token_id=loading.load_tokenizer(base).mask_token_id,
     )
     return model
@@ -31,12 +41,26 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent."""
-    features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
+    """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent.
+
+    For training with `swap_rate` a copy of `rows` an epoch, each with other values in its slots.
+    """
+    if training and options.swap_rate:
+        seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
+        rows = [row for seed in seeds for row in mentions.swapped(rows, options.swap_rate, Random(seed))]
+    every_token = training and options.every_token
+    features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model), every_token)
     for feature, row in zip(features, rows, strict=True):
         if row.get("intent") in model.config.intents:
             feature["intent_labels"] = model.config.intents.index(row["intent"])
     return features
+
+
+def teach(features: list[dict[str, Any]], logits: list[list[tuple[np.ndarray, np.ndarray]]]) -> None:
+    """Add to each feature the mean probabilities of the teachers, whose logits are given, of intents and of tags."""
+    for feature, *said in zip(features, *logits, strict=True):
+        intents, tags = (np.mean([softmax(one, axis=-1) for one in of], axis=0) for of in zip(*said, strict=True))
+        feature |= {"taught_intents": intents.astype(np.float32), "taught_tags": tags.astype(np.float32)}
 
 
 def decode(
@@ -94,9 +118,12 @@ TASK = Task(
     outputs={"intent_logits": False, "slot_logits": True},
     labels={"intent_labels": None, "labels": tagging.IGNORED},
     build=build,
+    tokenizer=tokenizer,
     encode=encode,
     decode=decode,
     score=score,
     is_right=is_right,
     plots=plots,
+    epochs_differ=lambda options: options.swap_rate > 0,
+    teach=teach,
 )

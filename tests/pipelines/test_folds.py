@@ -1,0 +1,43 @@
+"""What cross-validation says of variants, on counts made by hand."""
+
+import pytest
+
+from pipelines.reports import folds
+
+ROWS = [{"id": f"{n}", "slots": [{"start": 0, "end": 1, "label": "a"}] * of} for n, of in enumerate((2, 0, 1, 1, 3, 1))]
+
+
+def parts(frames, spans):
+    """Two parts with every other utterance each."""
+    counts = {"frame_accuracy": [[right, 1, 1] for right in frames], "f1": spans}
+    return [
+        {metric: {f"{n}": of[n] for n in range(start, len(of), 2)} for metric, of in counts.items()} for start in (0, 1)
+    ]
+
+
+ONE = folds.report(parts([1, 1, 0, 1, 1, 1], [[2, 2, 2], [0, 0, 0], [0, 1, 1], [1, 1, 1], [3, 3, 3], [1, 1, 1]]))
+OTHER = folds.report(parts([0, 0, 0, 1, 1, 1], [[1, 2, 2], [0, 1, 0], [0, 0, 1], [1, 1, 1], [3, 3, 3], [1, 1, 1]]))
+
+
+def test_each_utterance_is_judged_once():
+    assert ONE["utterances"] == 6
+    assert ONE["metrics"]["frame_accuracy"]["value"] == pytest.approx(5 / 6)
+    assert ONE["metrics"]["frame_accuracy"]["parts"] == pytest.approx([2 / 3, 1])
+    assert ONE["metrics"]["f1"]["value"] == pytest.approx(2 * 7 / (8 + 8))
+    assert ONE["not_whole"] == {"frame_accuracy": "2:0/1/1", "f1": "2:0/1/1"}
+    assert OTHER["not_whole"]["f1"] == "0:1/2/2 1:0/1/0 2:0/0/1"
+
+
+def test_what_is_kept_is_enough_for_all_counts():
+    counts = folds.unpacked(OTHER["not_whole"]["f1"], "f1", ROWS[::-1]).tolist()
+    assert counts == [[1, 2, 2], [0, 1, 0], [0, 0, 1], [1, 1, 1], [3, 3, 3], [1, 1, 1]]
+    assert folds.unpacked("", "accuracy", ROWS).tolist() == [[1, 1, 1]] * 6
+
+
+def test_two_variants_are_compared_on_the_same_utterances():
+    found = folds.beside({"variant": "one"} | ONE, {"variant": "other"} | OTHER, ROWS)
+    assert found["frame_accuracy"]["difference"] == pytest.approx(2 / 6)
+    assert (found["frame_accuracy"]["only_first"], found["frame_accuracy"]["only_second"]) == (2, 0)
+    assert found["f1"]["first_value"] == pytest.approx(2 * 7 / 16)
+    assert found["f1"]["second_value"] == pytest.approx(2 * 6 / (8 + 8))
+    assert found["f1"]["low"] <= found["f1"]["difference"] <= found["f1"]["high"]
