@@ -22,7 +22,7 @@ def finetune(run: str) -> None:
     trained = runs.train(run, task, base, SPLITS, options, tokenizer)
     source, name = blocks.load("data", Data).name, blocks.load("encoder.name", str)
     origin = runs.Origin(source, name, adapted=start == "adapted")
-    runs.save(run, origin, tasks.offered(options.task).CARD, options, tokenizer, trained, PLACES)
+    runs.save(run, origin, options.card, options, tokenizer, trained, PLACES)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from scipy.stats import t
-from torch.nn import functional
-from transformers import BertForSequenceClassification, BertModel, pipeline
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers import BertModel, pipeline
 
 from pipelines.core.blocks import Block, RunName, Seed
 from pipelines.core.errors import InputError
@@ -39,23 +37,7 @@ ARMS = {
 }
 HEADS = ("frozen", "mean")  # the arms whose encoder stays as it is
 LEVEL = 0.95  # of the intervals
-
-
 MODELS = {"intent": "BertForSequenceClassification", "slots": "BertForTokenClassification", "qa": None}
-
-
-class OnMean(BertForSequenceClassification):
-    """BERT whose new layer reads the mean of all tokens where it would read the pooled `[CLS]`.
-
-    The mean is what sentence-transformers were trained for (Reimers and Gurevych 2019, section 3).
-    """
-
-    def forward(self, attention_mask: Any, labels: Any = None, **inputs: Any) -> SequenceClassifierOutput:
-        hidden = self.bert(attention_mask=attention_mask, **inputs).last_hidden_state
-        here = attention_mask.unsqueeze(-1)
-        logits = self.classifier((hidden * here).sum(1) / here.sum(1))
-        loss = None if labels is None else functional.cross_entropy(logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
 class Arm(Run):
@@ -168,10 +150,8 @@ def _built(arm: str, base: Path, rows: list[Utterance], settings: Run) -> Any:
     """
     trainer.seed(settings.seed)
     if arm == "mean":
-        labels = loading.label_config(sorted({row["intent"] for row in rows}))
-        model = loading.load_model(OnMean, base, new_head=True, pooler="optional", **labels)
-    else:
-        model = intent.build(base, rows, settings)
+        settings = settings.model_copy(update={"pooling": "mean"})
+    model = intent.build(base, rows, settings)
     if arm == "random":
         model = type(model)(model.config)
     for module in model.modules():

@@ -8,6 +8,7 @@ from pipelines.core.blocks import Block, Seed
 
 Start = Literal["base", "adapted"]  # which encoder fine-tuning starts from
 Pooler = Literal["needed", "new", "optional"]  # what becomes of a pooler that a folder lacks, see `loading.load_model`
+Pooling = Literal["cls", "mean"]  # what a layer for the whole utterance reads: the pooled `[CLS]`, or all tokens
 Precision = Literal["auto", "fp32", "bf16"]  # of the encoder's matrix products; auto: bf16 where it is faster
 
 SMALLEST = 8  # rows of a batch that few data lead to
@@ -45,16 +46,20 @@ class Run(Block):
 
 
 class PooledRun(Run):
-    """A run whose head reads the pooler, which a base model may lack: a new one starts at random.
+    """A run whose head reads the whole utterance: the pooler, which a base model may lack, or the mean of all tokens.
+    A new pooler starts at random.
 
     In mode head nobody would ever train it, so that is refused unless `random_pooler` says that it may be so.
     """
 
     random_pooler: bool = False
+    pooling: Pooling = "cls"
 
     @property
     def pooler(self) -> Pooler:
-        """What becomes of a missing pooler."""
+        """What becomes of a missing pooler; the mean of all tokens needs none."""
+        if self.pooling == "mean":
+            return "optional"
         return "new" if self.mode == "full" or self.random_pooler else "needed"
 
 

@@ -477,6 +477,32 @@ def test_the_config_of_a_model_keeps_no_training_options(rows, tiny_encoder, nam
     assert not [key for key in config if key.endswith(("_seed", "_copies"))]
 
 
+@pytest.mark.parametrize("name", ["intent", "joint"])
+def test_the_whole_utterance_is_read_as_the_mean_of_its_tokens(rows, tiny_encoder, tmp_path, name):
+    task = tasks.get(name)
+    options = tasks.offered(name).Options(mode="full", pooling="mean")
+    model = task.build(tiny_encoder, rows, options)
+    assert not [key for key in model.state_dict() if "pooler" in key]
+    features = task.encode(rows[:9], tokenizer_of(tiny_encoder), model)
+    layer = model.classifier if name == "intent" else model.intent_classifier
+    for feature, found in zip(features, inference.predict(model, features, task.outputs), strict=True):
+        ids = torch.tensor([feature["input_ids"]])
+        with torch.no_grad():
+            expected = layer(model.bert(ids).last_hidden_state.mean(dim=1))[0]
+        assert (found if name == "intent" else found[0]).tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    model.save_pretrained(tmp_path)
+    again = loading.load_model(task.auto_class, tmp_path)
+    assert type(again) is type(model)
+    for one, other in zip(
+        inference.predict(again, features, task.outputs),
+        inference.predict(model, features, task.outputs),
+        strict=True,
+    ):
+        assert np.array_equal(one, other) if name == "intent" else np.array_equal(one[0], other[0])
+    assert options.card.module == type(model).__module__
+    assert options.card.auto_class == type(model).__name__
+
+
 def test_a_joint_model_says_how_it_is_loaded():
     assert tasks.offered("joint").CARD.tag is None
     assert tasks.offered("joint").CARD.module == "pipelines.tasks.joint.model"

@@ -202,7 +202,7 @@ def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path
 
 LEVERS = {"layer_decay": 0.8, "ema": 0.9, "schedule": "cosine"}
 JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
-MORE_LEVERS = {"swap_rate": 0.5, "every_token": True, "r_drop": 1.0}
+MORE_LEVERS = {"swap_rate": 0.5, "every_token": True, "r_drop": 1.0, "pooling": "mean"}
 
 
 @pytest.mark.parametrize(

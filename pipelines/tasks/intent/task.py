@@ -1,10 +1,9 @@
-"""Intent: sequence classification on the pooled `[CLS]` (Devlin et al. 2019, figure 4b)."""
+"""Intent: sequence classification on the pooled `[CLS]` (Devlin et al. 2019, figure 4b) or the mean of all tokens."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoModelForSequenceClassification
 
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
@@ -13,6 +12,7 @@ from pipelines.models import loading
 from pipelines.models.inference import likeliest
 from pipelines.models.task import Task
 from pipelines.tasks.intent import Options
+from pipelines.tasks.intent.model import BertOnMean, Classifier
 
 
 def build(base: Path, rows: list[Utterance], options: Options) -> Any:
@@ -27,7 +27,9 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
             f"train has one intent, {', '.join(intents)}, so there is nothing to choose; take this run out"
         )
     labels = loading.label_config(intents)
-    return loading.load_model(AutoModelForSequenceClassification, base, new_head=True, pooler=options.pooler, **labels)
+    if options.pooling == "mean":
+        return loading.load_model(BertOnMean, base, new_head=True, pooling="mean", **labels)
+    return loading.load_model(Classifier, base, new_head=True, pooler=options.pooler, **labels)
 
 
 def encode(
@@ -71,7 +73,7 @@ def plots(predictions: list[dict[str, Any]], rows: list[Utterance]) -> list[dict
 
 TASK = Task(
     name="intent",
-    auto_class=AutoModelForSequenceClassification,
+    auto_class=Classifier,
     best="accuracy",
     outputs={"logits": False},
     labels={"labels": None},

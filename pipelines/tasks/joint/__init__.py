@@ -28,6 +28,11 @@ class Options(PooledRun):
             raise ValueError("slot_dropout needs mode full: the outputs of a frozen encoder are computed once")
         return self
 
+    @property
+    def card(self) -> Card:
+        """What a model card says of it."""
+        return CARD
+
 
 # no tag of the hub fits: loaded as a plain token classifier it would get a random head
 CARD = Card(tag=None, auto_class="JointBert", module="pipelines.tasks.joint.model")

@@ -10,6 +10,8 @@ from torchcrf import CRF
 from transformers import BertModel, BertPreTrainedModel
 from transformers.utils import ModelOutput
 
+from pipelines.models import pooling
+
 
 @dataclass
 class JointOutput(ModelOutput):
@@ -40,7 +42,7 @@ class Objective:
 
 
 class JointBert(BertPreTrainedModel):
-    """A linear layer for the intent on the pooled `[CLS]`, and one for the slots on every token.
+    """A linear layer for the intent on the pooled `[CLS]` or the mean of all tokens, one for the slots on every token.
 
     The config names the labels, `intents` and `tags`, and `head`: `crf` adds a conditional random field (Lafferty et
     al. 2001) over the first tokens of the words. `objective` is set for training.
@@ -49,7 +51,8 @@ class JointBert(BertPreTrainedModel):
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.objective = Objective()
-        self.bert = BertModel(config)
+        self.on_mean = getattr(config, "pooling", "cls") == "mean"
+        self.bert = BertModel(config, add_pooling_layer=not self.on_mean)
         self.dropout = torch.nn.Dropout(config.hidden_dropout_prob)
         self.intent_classifier = torch.nn.Linear(config.hidden_size, len(config.intents))
         self.slot_classifier = torch.nn.Linear(config.hidden_size, len(config.tags))
@@ -93,7 +96,8 @@ class JointBert(BertPreTrainedModel):
         hidden = self.bert(
             input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, inputs_embeds=inputs_embeds
         )
-        intent_logits = self.intent_classifier(self.dropout(hidden.pooler_output))
+        whole = pooling.mean(hidden.last_hidden_state, attention_mask) if self.on_mean else hidden.pooler_output
+        intent_logits = self.intent_classifier(self.dropout(whole))
         slot_logits = self.slot_classifier(self.dropout(hidden.last_hidden_state))
         loss = None
         if intent_labels is not None and labels is not None:

@@ -26,6 +26,7 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
     """A joint model over the intents and the tags of `rows` on the encoder in `base`."""
     intents = sorted({row["intent"] for row in rows})
     config = {"intents": intents, "tags": tagging.tag_names(rows), "head": options.head}
+    config |= {"pooling": "mean"} if options.pooling == "mean" else {}
     model = loading.load_model(JointBert, base, new_head=True, pooler=options.pooler, **config)
     model.objective = Objective(
         slot_loss_weight=options.slot_loss_weight,

@@ -13,5 +13,10 @@ class Options(Run):
     task: Literal["qa"] = "qa"
     unanswerable_rate: float = Field(default=0.5, ge=0, le=1)
 
+    @property
+    def card(self) -> Card:
+        """What a model card says of it."""
+        return CARD
+
 
 CARD = Card(tag="question-answering", auto_class="AutoModelForQuestionAnswering")

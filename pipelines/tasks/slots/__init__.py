@@ -10,5 +10,10 @@ class Options(Run):
 
     task: Literal["slots"] = "slots"
 
+    @property
+    def card(self) -> Card:
+        """What a model card says of it."""
+        return CARD
+
 
 CARD = Card(tag="token-classification", auto_class="AutoModelForTokenClassification")
