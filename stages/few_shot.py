@@ -9,8 +9,7 @@ from typing import Any
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
-from pipelines.corpus import snips
-from pipelines.data import drawing, parquet
+from pipelines.data import parquet
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
 from pipelines.data.utterances import Utterance
 from pipelines.models import inference
@@ -36,8 +35,7 @@ def few_shot(size: str) -> None:
     drawn_by, options = on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), key)
     choice = blocks.load("few_shot.choice", on_demand.Choice)
     test = parquet.read(CORPUS / "validate.parquet")
-    pool, removed = benchmark_2017.without(_pool(drawn_by.per_intent), test)
-    drawn = [_draw(pool, drawn_by.per_intent, f"{options.seed}/{number}", key) for number in range(drawn_by.draws)]
+    drawn, removed = benchmark_2017.draws(RAW, CORPUS, drawn_by.per_intent, drawn_by.draws, options.seed, key)
     tried = []
     for rate in choice.learning_rates:
         scores = [_on_held_out(rows, n, options, rate, choice.held_out) for n, rows in enumerate(drawn)]
@@ -71,13 +69,6 @@ def few_shot(size: str) -> None:
     files.write_details(REPORTS / f"few_shot-{size}.json", report)
 
 
-def _draw(pool: list[Utterance], per_intent: int | None, seed: str, key: str) -> list[Utterance]:
-    if per_intent is None:
-        return pool
-    chosen = drawing.draw(pool, per_intent, seed, f"{key}.per_intent")
-    return [row for row in pool if row["id"] in chosen]
-
-
 def _on_held_out(rows: list[Utterance], number: int, options: Run, rate: float, share: float) -> float:
     """The headline metric on a share of the draw that training did not see; `validate` plays no part in it."""
     kept, held = benchmark_2017.held_out(rows, share, f"{options.seed}/{number}/held out")
@@ -101,19 +92,6 @@ def _trained(rows: list[Utterance], number: int, options: Run, rate: float) -> C
     with tempfile.TemporaryDirectory() as unfinished:
         trained = trainer.train(task, options, model, tokenizer, rows, [], Path(unfinished) / "run")
     return lambda asked: inference.predictions(task, trained.model, tokenizer, asked)
-
-
-def _pool(per_intent: int | None) -> list[Utterance]:
-    """What is drawn from: the small training files of 2017, or the whole ones."""
-    if per_intent is None:
-        return parquet.read(CORPUS / "train_full.parquet")
-    rows = []
-    for intent in snips.intents(RAW):
-        path = RAW / snips.FEW_SHOT.format(intent)
-        if not path.is_file():
-            raise InputError(f"{path}: missing; SNIPS alone has such files: set data.source: snips, run dvc repro")
-        rows += snips.parse(path.read_bytes(), "train", intent, str(path))[0]
-    return rows
 
 
 if __name__ == "__main__":

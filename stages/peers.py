@@ -217,6 +217,9 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
             found[kind].older[size] = other
     found["slots"].systems |= {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}
     found["intent"].systems |= published.read_few_shot(FEW_SHOT)
+    setfit = on_demand.read(ON_DEMAND / "setfit.json")  # by benchmarks/setfit_few_shot.py
+    if setfit and (setfit["source"], setfit["made_from"]["encoder"]) == (source, shared["encoder"]):
+        found["intent"].systems["SetFit, run here"] = {size: of["accuracy"] for size, of in setfit["sizes"].items()}
     return found
 
 

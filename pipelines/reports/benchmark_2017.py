@@ -3,11 +3,14 @@
 import json
 import math
 from collections import defaultdict
+from pathlib import Path
 from random import Random
 from statistics import mean
 from typing import Any
 
 from pipelines.core.errors import InputError
+from pipelines.corpus import snips
+from pipelines.data import drawing, parquet
 from pipelines.data.drawing import same_text
 from pipelines.data.utterances import Utterance
 from pipelines.labels import tagging
@@ -23,6 +26,35 @@ VENDORS = {
 WHOLE = "all"  # the size of the whole training files
 # An intent, where `all` stands on an axis; the files have 1,942 to 2,000, the benchmark of 2017 had 1,954 to 2,000.
 WHOLE_UTTERANCES = 2000
+
+
+def draws(
+    raw: Path, corpus: Path, per_intent: int | None, count: int, seed: int, key: str
+) -> tuple[list[list[Utterance]], int]:
+    """Training utterances of `count` draws of `per_intent` each, and how many of the pool stand in `validate` too.
+
+    They come from the small training files of 2017, in `raw`; where `per_intent` is None, all of the whole ones.
+
+    Raises:
+        InputError: there are no such files, or too few utterances; the message names `key`, the param.
+    """
+    pool, removed = without(_pool(raw, corpus, per_intent), parquet.read(corpus / "validate.parquet"))
+    if per_intent is None:
+        return [pool] * count, removed
+    chosen = [drawing.draw(pool, per_intent, f"{seed}/{number}", f"{key}.per_intent") for number in range(count)]
+    return [[row for row in pool if row["id"] in ids] for ids in chosen], removed
+
+
+def _pool(raw: Path, corpus: Path, per_intent: int | None) -> list[Utterance]:
+    if per_intent is None:
+        return parquet.read(corpus / "train_full.parquet")
+    rows = []
+    for intent in snips.intents(raw):
+        path = raw / snips.FEW_SHOT.format(intent)
+        if not path.is_file():
+            raise InputError(f"{path}: missing; SNIPS alone has such files: set data.source: snips, run dvc repro")
+        rows += snips.parse(path.read_bytes(), "train", intent, str(path))[0]
+    return rows
 
 
 def without(rows: list[Utterance], held_out: list[Utterance]) -> tuple[list[Utterance], int]:
