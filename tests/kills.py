@@ -40,6 +40,8 @@ STAGES = {
     "lesson@answers": ["data/lessons/answers", "metrics/lessons/answers.json"],
 }
 
+START = 0.3  # seconds in which Python has not come to a stage yet, so that nobody says anything
+
 
 def prepare(folder: Path, stages: list[str], patch: pytest.MonkeyPatch) -> dict[str, float]:
     """Make a project in `folder`, go there (`patch` goes back), run `stages` undisturbed; -> seconds of each."""
@@ -92,7 +94,9 @@ def kill(stage: str, after: float | None, number: int = signal.SIGKILL, alone: b
         return False, process.communicate(timeout=after or 0)[0]
     except subprocess.TimeoutExpired:
         if alone:
-            hit = _signal_stage(process.pid, number)
+            hit = False
+            while not hit and process.poll() is None:  # until DVC has started it
+                hit = _signal_stage(process.pid, number)
         else:
             hit = True
             os.killpg(process.pid, number)
@@ -111,7 +115,8 @@ def _signal_stage(dvc_process: int, number: int) -> bool:
     try:
         for child in psutil.Process(dvc_process).children(recursive=True):
             words = child.cmdline()
-            if words[1:2] == ["-m"] and words[2].startswith("stages."):  # not the shell around it
+            begun = time.time() - child.create_time() > START
+            if begun and words[1:2] == ["-m"] and words[2].startswith("stages."):  # not the shell around it
                 child.send_signal(number)
                 return True
     except psutil.NoSuchProcess:
