@@ -59,4 +59,4 @@ benchmark: setup  ## measure beside plain transformers, half an hour and more; s
 
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
 	@rm -rf "$${SNIPS_CHECKPOINTS:-.checkpoints}" && echo "unfinished training is gone: $${SNIPS_CHECKPOINTS:-.checkpoints}"
-	rm -rf .venv $(addprefix data/,raw corpus splits models predictions runs limits comparison generated judgement bert_gpt lessons monitor report)
+	rm -rf .venv $(addprefix data/,raw corpus splits folds models predictions runs limits comparison generated judgement bert_gpt lessons monitor report)

@@ -11,7 +11,7 @@ from pipelines.core import blocks
 from pipelines.data import drawing, parquet
 from pipelines.decoder import language_model
 from pipelines.decoder.options import Options as DecoderOptions
-from pipelines.models import inference, loading, precision
+from pipelines.models import inference, precision
 from pipelines.models import task as tasks
 from pipelines.training import trainer
 
@@ -126,7 +126,8 @@ def _parts(run: str) -> tuple[Any, Any, Path, Any]:
         return language_model.TASK, blocks.load("tune_decoder", DecoderOptions), base, tokenizer
     options = tasks.run_options(run)
     base = MODELS / "base-encoder"
-    return tasks.get(options.task), options, base, loading.load_tokenizer(base)
+    task = tasks.get(options.task)
+    return task, options, base, task.tokenizer(base, options)
 
 
 def _rows(utterances: int, copies: int = 1) -> list[dict[str, Any]]:

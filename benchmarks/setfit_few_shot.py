@@ -32,18 +32,19 @@ PAIRS = 20  # of a kind, same intent and another, for each utterance
 def setfit_few_shot() -> None:
     """Make metrics/on_demand/setfit.json; sizes that are already there are kept, so that it goes on where it ended."""
     encoder, source = blocks.load("encoder", dict), blocks.load("data", Data).name
-    made_from = {"encoder": encoder, "setfit": version("setfit"), "pairs": PAIRS}
+    sizes = {size: on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), size) for size in SIZES}
+    drawn_as = {size: drawn.model_dump() | {"seed": options.seed} for size, (drawn, options) in sizes.items()}
+    made_from = {"encoder": encoder, "setfit": version("setfit"), "pairs": PAIRS, "draws": drawn_as}
     old = on_demand.read(REPORT) or {}
     found = old["sizes"] if (old.get("made_from"), old.get("source")) == (made_from, source) else {}
     test = parquet.read(CORPUS / "validate.parquet")
-    for size in SIZES:
-        drawn_by, options = on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), f"few_shot.sizes.{size}")
+    for size, (drawn_by, options) in sizes.items():
         name = str(drawn_by.per_intent)
         if name in found:
             continue
         drawn, _ = benchmark_2017.draws(RAW, CORPUS, drawn_by.per_intent, drawn_by.draws, options.seed, size)
         values = [_accuracy(rows, test, options.seed + number) for number, rows in enumerate(drawn)]
-        found[name] = {"accuracy": mean(values), "sd": stdev(values), "draws": values}
+        found[name] = {"accuracy": mean(values), "sd": stdev(values) if len(values) > 1 else None, "draws": values}
         print(name, *(f"{value:.4f}" for value in values), flush=True)
         files.write_details(REPORT, {"source": source, "made_from": made_from, "sizes": found})
 

@@ -182,18 +182,23 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
     parts = {"folds": len(blocks.load("variants.folds", on_demand.Folds))}
     parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
-    rows = on_demand.outside_test(SPLITS)
+    adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
     reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
-    reports = {name: report for name, report in reports.items() if report and report["source"] == source}
+    known = {name: report for name, report in reports.items() if report and "not_whole" in report}
     found = {}
-    for name, report in reports.items():
+    for name, report in known.items():
         start, block = on_demand.variant(name, of, finetune)
-        made_from = on_demand.made_from_run(tasks.options(block, f"variants.of.{name}"), start, **parts, **_shared())
+        options = tasks.options(block, f"variants.of.{name}")
+        made_from = on_demand.made_from_variant(options, start, adapt, **parts, **_shared())
         older = on_demand.difference(report, source, made_from)
-        found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
-        base = reports.get(of[name].run)
-        if base and not older and not found[of[name].run]["older"]:
-            found[name]["beside"] = folds.beside(report, base, rows)
+        if not older and report["utterances"] != len(rows):
+            older = f"measured on {report['utterances']} utterances, now {len(rows)}"
+        if report["source"] == source:
+            found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
+    for name, shown in found.items():
+        base = found.get(of[name].run)
+        if base and not base["older"] and not shown["older"]:
+            shown["beside"] = folds.beside(known[name], known[of[name].run], rows)
     return found
 
 
@@ -204,8 +209,10 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
     shared = {of: value for of, value in _shared().items() if of != "split"}  # it has its own
     choice = blocks.load("few_shot.choice", on_demand.Choice)
     found = {"slots": published.FewShot(), "intent": published.FewShot()}
+    draws = {}
     for name, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
         drawn, options = on_demand.few_shot_size(block, f"few_shot.sizes.{name}")
+        draws[name] = drawn.model_dump() | {"seed": options.seed}
         report = on_demand.read(ON_DEMAND / f"few_shot-{name}.json")
         if report is None or report["source"] != source:
             continue
@@ -218,7 +225,8 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
     found["slots"].systems |= {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}
     found["intent"].systems |= published.read_few_shot(FEW_SHOT)
     setfit = on_demand.read(ON_DEMAND / "setfit.json")  # by benchmarks/setfit_few_shot.py
-    if setfit and (setfit["source"], setfit["made_from"]["encoder"]) == (source, shared["encoder"]):
+    made = setfit["made_from"] if setfit and setfit["source"] == source else {}
+    if made.get("encoder") == shared["encoder"] and made["draws"].items() <= draws.items():
         found["intent"].systems["SetFit, run here"] = {size: of["accuracy"] for size, of in setfit["sizes"].items()}
     return found
 

@@ -20,10 +20,11 @@ def variant(name: str) -> None:
     options = tasks.options(block, f"variants.of.{name}")
     shared: dict[str, Any] = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
     numbers, seed = blocks.load("variants.folds", on_demand.Folds), blocks.load("variants.seed", blocks.Seed)
+    adapt = blocks.load("adapt_encoder", dict)
     report = {
         "variant": name,
         "source": blocks.load("data", Data).name,
-        "made_from": on_demand.made_from_run(options, start, folds=len(numbers), folds_seed=seed, **shared),
+        "made_from": on_demand.made_from_variant(options, start, adapt, folds=len(numbers), folds_seed=seed, **shared),
     }
     report |= folds.report([files.read_json(FOLDS / name / f"{number}.json") for number in numbers])
     files.write_details(REPORTS / f"variant-{name}.json", report)

@@ -29,14 +29,11 @@ def tag_names(rows: list[Utterance]) -> list[str]:
     return ["O"] + [f"{kind}-{name}" for name in names for kind in "BI"]
 
 
-def encode(
-    rows: list[Utterance], tokenizer: Any, names: list[str], longest: int, every_token: bool = False
-) -> list[dict[str, Any]]:
+def encode(rows: list[Utterance], tokenizer: Any, names: list[str], longest: int) -> list[dict[str, Any]]:
     """Model inputs of at most `longest` tokens, tag ids under `labels`, and `first_tokens`.
 
     `first_tokens` has for each word its first token, or None if it has no token at all. The first token of a word is
-    labelled; the others, and tags that `names` lacks, are left out of the loss. With `every_token` the others are
-    labelled too, as going on where the word is of a slot. A row without `slots` has no labels.
+    labelled; the others, and tags that `names` lacks, are left out of the loss. A row without `slots` has no labels.
     """
     ids = {name: n for n, name in enumerate(names)}
     spans = [words(row["text"]) for row in rows]
@@ -49,18 +46,7 @@ def encode(
         for piece, tag in zip(feature["first_tokens"], tags(span, row["slots"]), strict=True):
             if piece is not None:
                 feature["labels"][piece] = ids.get(tag, IGNORED)
-        if every_token:
-            _go_on(feature["labels"], feature["first_tokens"], ids)
     return features
-
-
-def _go_on(labels: list[int], first_tokens: list[int | None], ids: dict[str, int]) -> None:
-    """Label the tokens between the first one of a word and that of the next, the last token of all being special."""
-    names = list(ids)
-    firsts = sorted({piece for piece in first_tokens if piece is not None})
-    for start, end in zip(firsts, [*firsts[1:], len(labels) - 1], strict=True):
-        name = names[labels[start]] if labels[start] != IGNORED else ""
-        labels[start + 1 : end] = [ids.get(f"I-{name[2:]}" if name[1:2] == "-" else name, IGNORED)] * (end - start - 1)
 
 
 def decode(

@@ -182,7 +182,7 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
     if not texts:
         return []
     split = not isinstance(texts[0], str)
-    mark = tokenizer.get_vocab().get(CAPITAL)
+    mark = tokenizer.backend_tokenizer.token_to_id(CAPITAL)
     features = []
     for text, encoding in zip(texts, _encodings(tokenizer, texts, split), strict=True):
         size = len(encoding.ids)

@@ -69,7 +69,7 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
 def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
     (name, counts), (other, others) = first, second
     picks = np.random.default_rng(SEED).integers(len(counts), size=(RESAMPLES, len(counts)))
-    drawn = [_f1(of[picks].sum(axis=1)) for of in (counts, others)]
+    drawn = [_f1(np.stack([of[pick].sum(axis=0) for pick in picks])) for of in (counts, others)]
     low, high = np.percentile(drawn[0] - drawn[1], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     values = [float(_f1(of.sum(axis=0))) for of in (counts, others)]
     whole = [(of[:, 0] == of[:, 1]) & (of[:, 0] == of[:, 2]) for of in (counts, others)]

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipelines.core.blocks import Block, RunName, Seed, Share, validated
 from pipelines.core.errors import InputError
@@ -18,8 +18,16 @@ from pipelines.data.utterances import Utterance
 from pipelines.models import task as tasks
 from pipelines.models.options import Run, Start
 
+
+def _different(numbers: list[int]) -> list[int]:
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("each number once")
+    return numbers
+
+
 Seeds = Annotated[list[Seed], Field(min_length=1)]
-Folds = Annotated[list[int], Field(min_length=2)]  # numbers of the parts that cross-validation judges, one each
+Folds = Annotated[list[int], Field(min_length=2), AfterValidator(_different)]  # numbers of the parts, one each
+JUDGED = ("pipelines.data.drawing",)  # what parts are drawn with
 CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of them train and predict with
 
 
@@ -45,16 +53,18 @@ def few_shot_size(block: Any, path: str) -> tuple[Drawn, Run]:
     """
     if not isinstance(block, dict) or block.get("task") not in ("slots", "joint", "intent"):
         raise InputError(f"params.yaml: {path}.task: expected slots, joint or intent; mend this key")
+    if "teachers" in block:
+        raise InputError(f"params.yaml: {path}.teachers: a size of the benchmark has none; take it out")
     drawn = {key: value for key, value in block.items() if key in Drawn.model_fields}
     rest = {key: value for key, value in block.items() if key not in Drawn.model_fields}
     return validated(Drawn, drawn, path), tasks.options(rest, path)
 
 
 class Variant(Block):
-    """A run of params.yaml, or another variant, with some options changed; and which encoder it starts from."""
+    """A run of params.yaml, or another variant, with some options changed; and where it starts from, if elsewhere."""
 
     run: RunName
-    finetune_from: Start = "base"
+    finetune_from: Start | None = None
     change: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -77,7 +87,8 @@ def variant(name: str, variants: dict[str, Variant], finetune: dict[str, Any]) -
     block = dict(finetune[name])
     for of in reversed(chain):
         block |= of.change
-    return chain[0].finetune_from, block
+    start = next((of.finetune_from for of in chain if of.finetune_from), "base")
+    return start, block
 
 
 def outside_test(splits: Path) -> list[Utterance]:
@@ -86,13 +97,25 @@ def outside_test(splits: Path) -> list[Utterance]:
 
 
 def made_from_run(options: Run, start: str, **shared: Any) -> dict[str, Any]:
-    """What `repeat` and `variant` measure: all that a run is made from but its seed.
+    """What `repeat` measures: all that a run is made from but its seed.
 
     Args:
         shared: what others are made from too: the sections `encoder`, `split` and `threads`.
     """
     settings = options.model_dump(exclude={"seed"}) | {"finetune_from": start}
     return _made_from(settings, [options.task], **shared)
+
+
+def made_from_variant(options: Run, start: str, adapt: dict[str, Any], **shared: Any) -> dict[str, Any]:
+    """What `variant` measures: as a run, with its seed, how the parts were drawn, and the adaptation where it has one.
+
+    Args:
+        adapt: the section `adapt_encoder`.
+        shared: as of a run, and `folds` and `folds_seed`.
+    """
+    adapted = start == "adapted"
+    settings = options.model_dump() | {"finetune_from": start} | ({"adapt_encoder": adapt} if adapted else {})
+    return _made_from(settings, [options.task, *(["masked_lm"] if adapted else [])], JUDGED, **shared)
 
 
 def made_from_size(drawn: Drawn, options: Run, choice: Choice, **shared: Any) -> dict[str, Any]:

@@ -30,7 +30,8 @@ whether its spans are strict. `all` is the whole training files, 1,942 to 2,000 
 in the vendors' reports), once.
 
 The learning rate is chosen on a share of each draw that is held out (`few_shot.choice`); the model then learns from all
-of the draw, and `validate` is read once. Figures of ours that are marked as older had options set by hand.
+of the draw, and `validate` is read once. Figures of ours that are marked as older had options set by hand. SetFit has
+its own defaults (`benchmarks/setfit_few_shot.py`).
 
 Where the protocols differ: ours is one model for seven intents, theirs one model per intent; our three draws are our
 own; training texts that also stand in `validate` are taken out of ours (12 of the 2,100 that the draws come from).

@@ -1,4 +1,4 @@
-"""The same options under several seeds: what `repeat` and `variant` measure."""
+"""The same options under several seeds: what `repeat` measures."""
 
 from pathlib import Path
 from typing import Any

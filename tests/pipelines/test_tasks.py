@@ -388,24 +388,6 @@ def test_swapped_values_carry_their_tags(rows, tiny_encoder):
     assert [labels(feature) for feature in copies] == [labels(feature) for feature in plain] * 2
 
 
-def test_every_token_of_a_word_is_labelled_on_request(tiny_encoder):
-    text = "play Donaudampfschiffahrt please"
-    row = {"id": "1", "text": text, "intent": "PlayMusic", "slots": [{"start": 5, "end": 25, "label": "track"}]}
-    names = tagging.tag_names([row])
-    tokenizer = tokenizer_of(tiny_encoder)
-    (plain,), (every,) = (tagging.encode([row], tokenizer, names, 64, every) for every in (False, True))
-    first, second, third = plain["first_tokens"]
-    assert third - second > 2  # the name has several tokens
-    assert {name: every[name] for name in every if name != "labels"} == {
-        name: plain[name] for name in plain if name != "labels"
-    }
-    ignored, outside, begin, inside = tagging.IGNORED, *(names.index(name) for name in ("O", "B-track", "I-track"))
-    end = len(plain["labels"]) - 1
-    expected = [ignored] + [outside] * (second - first) + [begin] + [inside] * (third - second - 1)
-    assert every["labels"] == expected + [outside] * (end - third) + [ignored]
-    assert [label for label in plain["labels"] if label != ignored] == [outside, begin, outside]
-
-
 def test_joint_counts_whole_frames(rows, tiny_encoder):
     task = tasks.get("joint")
     predictions = [{"intent": row["intent"], "slots": row["slots"]} for row in rows]

@@ -202,7 +202,7 @@ def test_two_runs_are_equal_and_another_seed_is_not(rows, tiny_encoder, tmp_path
 
 LEVERS = {"layer_decay": 0.8, "ema": 0.9, "schedule": "cosine"}
 JOINT_LEVERS = {"head": "crf", "label_smoothing": 0.1, "slot_dropout": 0.2}
-MORE_LEVERS = {"swap_rate": 0.5, "every_token": True, "r_drop": 1.0, "pooling": "mean"}
+MORE_LEVERS = {"swap_rate": 0.5, "r_drop": 1.0, "pooling": "mean"}
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,8 @@ def test_an_interrupted_run_ends_in_the_same_bytes(rows, tiny_encoder, tmp_path,
 @pytest.mark.parametrize("changes", [{name: value} for name, value in (LEVERS | JOINT_LEVERS | MORE_LEVERS).items()])
 def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
     plain, changed = (run(rows, tiny_encoder, tmp_path / "c", "joint", epochs=1, **these) for these in ({}, changes))
-    assert digest(plain.model, ["crf"]) != digest(changed.model, ["crf"])
+    skipped = ["crf", "bert.pooler"]  # what one alone has
+    assert digest(plain.model, skipped) != digest(changed.model, skipped)
 
 
 def test_teachers_are_trained_first_and_change_the_student(rows, tiny_encoder, tmp_path, monkeypatch):

@@ -17,10 +17,19 @@ class Options(PooledRun):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     capitals: bool = False
     swap_rate: float = Field(default=0.0, ge=0, le=1)
-    every_token: bool = False
     r_drop: float = Field(default=0.0, ge=0)
     teachers: int = Field(default=0, ge=0)
     taught: float = Field(default=0.5, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _teachers_fit(self) -> "Options":
+        if self.head == "crf" and (self.teachers or self.r_drop):
+            raise ValueError("teachers and r_drop read probabilities of tags, which head: crf has none of; take linear")
+        if self.teachers and self.mode == "head":
+            raise ValueError("teachers needs mode full")
+        if "taught" in self.model_fields_set and not self.teachers:
+            raise ValueError("taught is a share of what teachers say; set teachers too")
+        return self
 
     @model_validator(mode="after")
     def _nothing_hidden_from_a_frozen_encoder(self) -> "Options":

@@ -49,8 +49,7 @@ def encode(
     if training and options.swap_rate:
         seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
         rows = [row for seed in seeds for row in mentions.swapped(rows, options.swap_rate, Random(seed))]
-    every_token = training and options.every_token
-    features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model), every_token)
+    features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
     for feature, row in zip(features, rows, strict=True):
         if row.get("intent") in model.config.intents:
             feature["intent_labels"] = model.config.intents.index(row["intent"])
