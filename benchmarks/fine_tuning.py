@@ -83,7 +83,7 @@ def plain(
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
             folder,
-            num_train_epochs=1 if task.epochs_differ else epochs,  # `features` holds a copy an epoch
+            num_train_epochs=1 if task.epochs_differ(options) else epochs,  # `features` holds a copy an epoch
             per_device_train_batch_size=batch_size,
             remove_unused_columns=False,
             label_names=list(task.labels),
