@@ -182,9 +182,11 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
     parts = {"folds": len(blocks.load("variants.folds", on_demand.Folds))}
     parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
-    adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
     reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
     known = {name: report for name, report in reports.items() if report and "not_whole" in report}
+    if not known:
+        return {}
+    adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
     found = {}
     for name, report in known.items():
         start, block = on_demand.variant(name, of, finetune)
