@@ -57,4 +57,4 @@ def _adapted(name: str, splits: Path) -> Path:
 
 
 if __name__ == "__main__":
-    command(fold, computes=True, trains=True)
+    command(fold, computes=True, trains=True, threads_of="variants.threads")

@@ -182,6 +182,7 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
     parts = {"folds": len(blocks.load("variants.folds", on_demand.Folds))}
     parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
+    shared = _shared() | parts | {"threads": blocks.load("variants.threads", blocks.Threads)}
     reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
     known = {name: report for name, report in reports.items() if report and "not_whole" in report}
     if not known:
@@ -191,7 +192,7 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     for name, report in known.items():
         start, block = on_demand.variant(name, of, finetune)
         options = tasks.options(block, f"variants.of.{name}")
-        made_from = on_demand.made_from_variant(options, start, adapt, **parts, **_shared())
+        made_from = on_demand.made_from_variant(options, start, adapt, **shared)
         older = on_demand.difference(report, source, made_from)
         if not older and report["utterances"] != len(rows):
             older = f"measured on {report['utterances']} utterances, now {len(rows)}"

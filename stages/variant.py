@@ -18,13 +18,14 @@ def variant(name: str) -> None:
     of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
     start, block = on_demand.variant(name, of, blocks.load("finetune", dict[blocks.RunName, dict]))
     options = tasks.options(block, f"variants.of.{name}")
-    shared: dict[str, Any] = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
+    shared: dict[str, Any] = {section: blocks.load(section, Any) for section in ("encoder", "split")}
     numbers, seed = blocks.load("variants.folds", on_demand.Folds), blocks.load("variants.seed", blocks.Seed)
+    parts = {"folds": len(numbers), "folds_seed": seed, "threads": blocks.load("variants.threads", blocks.Threads)}
     adapt = blocks.load("adapt_encoder", dict)
     report = {
         "variant": name,
         "source": blocks.load("data", Data).name,
-        "made_from": on_demand.made_from_variant(options, start, adapt, folds=len(numbers), folds_seed=seed, **shared),
+        "made_from": on_demand.made_from_variant(options, start, adapt, **parts, **shared),
     }
     report |= folds.report([files.read_json(FOLDS / name / f"{number}.json") for number in numbers])
     files.write_details(REPORTS / f"variant-{name}.json", report)

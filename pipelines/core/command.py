@@ -19,12 +19,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_IN_WORDS = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
 
 
-def command(stage: Callable[..., None], computes: bool = False, trains: bool = False) -> None:
+def command(
+    stage: Callable[..., None], computes: bool = False, trains: bool = False, threads_of: str = "threads"
+) -> None:
     """Call `stage` with one positional argument for each of its parameters; bad input becomes one line and exit 1.
 
     Args:
-        computes: whether it runs a model. Then it uses the `threads` of params.yaml, whatever the machine has, as
+        computes: whether it runs a model. Then it uses the threads of params.yaml, whatever the machine has, as
             another number gives other last bits; and the first GPU alone, where there are several.
+        threads_of: the param that says how many threads.
         trains: whether it trains a model. Then it runs in the processes that `launch` of params.yaml asks for.
     """
     parser = argparse.ArgumentParser(
@@ -35,7 +38,7 @@ def command(stage: Callable[..., None], computes: bool = False, trains: bool = F
     arguments = parser.parse_args()
     try:
         _refuse_several_processes()
-        threads = blocks.load("threads", blocks.Threads) if computes else 1
+        threads = blocks.load(threads_of, blocks.Threads) if computes else 1
         launch = blocks.load("launch", processes.Launch) if trains else "python"
         if launch != "python" and processes.STARTED not in os.environ:
             processes.run(launch, f"stages.{stage.__name__}", list(vars(arguments).values()), threads)

@@ -1,31 +1,58 @@
 """Utterances <-> Parquet files with the features that `datasets` reads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from pipelines.core.errors import InputError
-from pipelines.data.utterances import Utterance
+from pipelines.data.utterances import AT_ONCE, Utterance
 
 
-def read(path: Path) -> list[Utterance]:
-    """Rows of a Parquet file that `write` made.
+class Rows:
+    """Rows of a Parquet file that `write` made, read anew, some at a time, by each that goes through them.
 
     Raises:
         InputError: the file is missing, is no Parquet, or has a slot whose characters do not lie in its text.
     """
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}; run dvc repro to make it") from None
-    for row in rows:
-        for slot in row["slots"]:
-            if not 0 <= slot["start"] < slot["end"] <= len(row["text"]):
-                raise InputError(
-                    f"{path}: {row['id']}: {slot['label']}: characters {slot['start']} to {slot['end']} do not lie in "
-                    f"its text, which has {len(row['text'])}; run dvc repro to make it anew"
-                )
-    return rows
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._opened() as file:
+            self.count = file.metadata.num_rows
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Utterance]:
+        with self._opened() as file:
+            for batch in file.iter_batches(AT_ONCE):
+                for row in batch.to_pylist():
+                    _check(self.path, row)
+                    yield row
+
+    @contextmanager
+    def _opened(self) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(self.path) as file:
+                yield file
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path}: {str(error).splitlines()[0]}; run dvc repro to make it") from None
+
+
+def read(path: Path) -> list[Utterance]:
+    """All rows of a file, see `Rows`."""
+    return list(Rows(path))
+
+
+def _check(path: Path, row: Utterance) -> None:
+    for slot in row["slots"]:
+        if not 0 <= slot["start"] < slot["end"] <= len(row["text"]):
+            raise InputError(
+                f"{path}: {row['id']}: {slot['label']}: characters {slot['start']} to {slot['end']} do not lie in "
+                f"its text, which has {len(row['text'])}; run dvc repro to make it anew"
+            )
 
 
 def write(rows: list[Utterance], path: Path) -> None:

@@ -1,8 +1,12 @@
 """The row that everything is about."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NotRequired, TypedDict
 
 from pipelines.data.words import Slot
+
+AT_ONCE = 10_000  # rows that are read, encoded, judged or written together, so that memory does not grow with them
 
 
 class Utterance(TypedDict):
@@ -15,3 +19,10 @@ class Utterance(TypedDict):
     id: NotRequired[str]
     intent: NotRequired[str]
     slots: NotRequired[list[Slot]]
+
+
+def some_at_once(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """`rows` in lists of `AT_ONCE`, the last shorter."""
+    rest = iter(rows)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some

@@ -4,6 +4,7 @@ The intent is a control token in front (Keskar et al. 2019, CTRL); the loss is o
 """
 
 import math
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -52,20 +53,22 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """Model inputs of each block, and its tokens as labels, without the control token; for training a copy an epoch.
+    """Model inputs of each block, and its tokens as labels, without the control token.
 
     Raises:
         InputError: a block has more tokens than the model has positions.
     """
-    if training:
-        seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
-        rows = [row for seed in seeds for row in mentions.swapped(rows, options.swap_rate, Random(seed))]
     blocks = [f"{control(row['intent'])} {row['text']}"[: None if row["text"] else -1] for row in rows]
     blocks = [block + tokenizer.eos_token for block in blocks]
     features = loading.tokenize(tokenizer, blocks, loading.max_positions(model))
     for feature in features:
         feature["labels"] = [NO_LABEL, *feature["input_ids"][1:]]
     return features
+
+
+def shown(rows: Collection[Utterance], options: Options, epoch: int) -> Iterable[Utterance]:
+    """The rows with other values in a share of their slots, others in each epoch."""
+    return mentions.swapped(rows, options.swap_rate, Random(f"{options.seed}/{epoch}"))
 
 
 def reduce(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -130,5 +133,6 @@ TASK = Task(
     score=score,
     reduce=reduce,
     epochs_differ=lambda options: True,
+    shown=shown,
     shuffle_batches=True,  # short texts at the end of every 50 batches cost a fifth of the perplexity
 )

@@ -1,13 +1,14 @@
 """Run any model over features in batches of like length, on the device that there is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import softmax
 
-from pipelines.data.utterances import Utterance
+from pipelines.data.utterances import Utterance, some_at_once
+from pipelines.models.features import Features
 from pipelines.models.options import Precision
 from pipelines.models.precision import computed, on_gpu
 from pipelines.models.task import Task
@@ -16,11 +17,9 @@ BATCH = 64  # features
 FEW = 16  # features, fewer are not worth the conversion of the weights to bf16
 INPUTS = {"input_ids": 0, "attention_mask": 0, "token_type_ids": 0}  # model input -> what it is padded with
 
-TAUGHT = ("taught_intents", "taught_tags")  # probabilities, see `Task.teach`
-
 
 def predict(
-    model: Any, features: list[dict[str, Any]], outputs: dict[str, bool], precision: Precision = "auto"
+    model: Any, features: Sequence[dict[str, Any]], outputs: dict[str, bool], precision: Precision = "auto"
 ) -> list[Any]:
     """Logits of each feature, without padding; a tuple of them where there are several `outputs`.
 
@@ -30,7 +29,7 @@ def predict(
     results: list[Any] = [None] * len(features)
     for batch, output in batches(model, features, precision):
         logits = [getattr(output, name).float().cpu().numpy() for name in outputs]
-        for n, row in zip(batch, unpad(logits, [features[n] for n in batch], outputs), strict=True):
+        for n, row in zip(batch, unpad(logits, chosen(features, batch), outputs), strict=True):
             results[n] = row
     return results
 
@@ -39,8 +38,11 @@ def predictions(
     task: Task, model: Any, tokenizer: Any, rows: list[Utterance], precision: Precision = "auto"
 ) -> list[dict[str, Any]]:
     """What `model` says of each row, in the terms of the corpus (see the task's `decode`)."""
-    features = task.encode(rows, tokenizer, model)
-    return task.decode(predict(model, features, task.outputs, precision), features, rows, model)
+    said = []
+    for some in some_at_once(rows):
+        features = task.encode(some, tokenizer, model)
+        said += task.decode(predict(model, features, task.outputs, precision), features, some, model)
+    return said
 
 
 def unpad(logits: list[np.ndarray], features: list[dict[str, Any]], outputs: dict[str, bool]) -> list[Any]:
@@ -68,12 +70,14 @@ def collate(features: list[dict[str, Any]], labels: dict[str, Any]) -> dict[str,
             if isinstance(values[0], list):
                 values = [value + [filler] * (longest - len(value)) for value in values]
             batch[name] = torch.tensor(values)
-    for name in TAUGHT:
-        if name in features[0]:
-            rows = [torch.from_numpy(feature[name]) for feature in features]
-            batch[name] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    if "taught_intents" in features[0]:
+        batch["taught_intents"] = torch.tensor(
+            np.array([feature["taught_intents"] for feature in features], np.float32)
+        )
+        rows = [torch.tensor(feature["taught_tags"]).view(length(feature), -1) for feature in features]
+        batch["taught_tags"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     if "inputs_embeds" in features[0]:
-        rows = [feature["inputs_embeds"].read() for feature in features]
+        rows = [feature["inputs_embeds"]() for feature in features]
         batch["inputs_embeds"] = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         del batch["input_ids"]  # a model takes the one or the other
     return batch
@@ -81,7 +85,7 @@ def collate(features: list[dict[str, Any]], labels: dict[str, Any]) -> dict[str,
 
 @torch.no_grad()
 def batches(
-    model: Any, features: list[dict[str, Any]], precision: Precision = "auto"
+    model: Any, features: Sequence[dict[str, Any]], precision: Precision = "auto"
 ) -> Iterator[tuple[list[int], Any]]:
     """Run `model` over batches of like length; yield the positions of their features and the output."""
     device = "cuda" if on_gpu() else "cpu"
@@ -93,13 +97,19 @@ def batches(
     with computed(model, precision):
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            inputs = collate([features[n] for n in batch], labels={})
+            inputs = collate(chosen(features, batch), labels={})
             yield batch, model(**{name: value.to(device) for name, value in inputs.items()})
 
 
-def by_length(features: list[dict[str, Any]]) -> list[int]:
+def chosen(features: Sequence[dict[str, Any]], numbers: list[int]) -> list[dict[str, Any]]:
+    """The features with these numbers."""
+    return features.__getitems__(numbers) if isinstance(features, Features) else [features[n] for n in numbers]
+
+
+def by_length(features: Sequence[dict[str, Any]]) -> list[int]:
     """Positions of the features, those of like length together."""
-    return sorted(range(len(features)), key=lambda n: length(features[n]))
+    lengths = features.lengths if isinstance(features, Features) else [length(feature) for feature in features]
+    return sorted(range(len(features)), key=lengths.__getitem__)
 
 
 def length(feature: dict[str, Any]) -> int:

@@ -22,6 +22,10 @@ def _plain(base: Path, options: Any) -> Any:
     return loading.load_tokenizer(base)
 
 
+def _as_they_are(rows: Any, options: Any, epoch: int) -> Any:
+    return rows
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """The contract. Rows are utterances (see `pipelines.data.utterances`), but for what `encode` of a task says."""
@@ -40,12 +44,14 @@ class Task:
     plots: Callable[..., Any] | None = None  # (predictions, rows): pairs of actual and predicted, for a confusion
     calibrate: Callable[..., None] | None = None  # (logits, features, rows, model): sets a threshold, on validation
     reduce: Callable[..., Any] | None = None  # (logits, labels): what validation keeps of them, a batch at a time
-    epochs_differ: Callable[..., bool] = lambda options: False  # whether `encode` gives a copy of train for each epoch
+    epochs_differ: Callable[..., bool] = lambda options: False  # whether epochs show train in different ways, and then
+    shown: Callable[..., Any] = _as_they_are  # (rows, options, epoch): the rows of train as an epoch shows them, from 0
     teach: Callable[..., None] | None = None  # (features, logits): adds what teachers say to features of train
     shuffle_batches: bool = False  # batches in random order, where the order by length costs accuracy
 
 
 # `encode` without `options` is for evaluation and for new text: what a row does not say is left out of its labels.
+# Where a row has several features, each has its number under `row`.
 
 
 def names() -> list[str]:

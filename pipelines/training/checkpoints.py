@@ -17,6 +17,7 @@ from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from pipelines.core import processes
+from pipelines.core.files import sha256
 from pipelines.core.provenance import code_of
 
 ROOT = "SNIPS_CHECKPOINTS"  # environment variable: several clones and experiments can share a folder
@@ -27,7 +28,7 @@ def keyed(name: str, parts: list[str], files: list[Path], modules: list[str]) ->
     key = hashlib.sha256("\n".join(parts).encode())
     for path in sorted(files):
         key.update(f"\n{path.name}\n".encode())
-        key.update(path.read_bytes())
+        key.update(sha256(path).encode())
     key.update(code_of(*modules).encode())
     return Path(os.environ.get(ROOT, ".checkpoints")) / f"{name}.{key.hexdigest()[:16]}"
 

@@ -27,8 +27,8 @@ class RowsInUse(torch.nn.Module):
 
 
 @contextmanager
-def rows_in_use(model: Any, features: list[dict[str, Any]], special: list[int]) -> Iterator[None]:
-    """Within, `model` has the embeddings of the tokens of `features` and of `special` alone; then all again.
+def rows_in_use(model: Any, tokens: set[int]) -> Iterator[None]:
+    """Within, `model` has the embeddings of these tokens alone; then all again.
 
     Nothing is done where the embeddings are frozen, or tied to an output layer, which needs them all.
     """
@@ -36,7 +36,7 @@ def rows_in_use(model: Any, features: list[dict[str, Any]], special: list[int]) 
     if model.get_output_embeddings() is not None or not whole.weight.requires_grad:
         yield
         return
-    used = sorted({*special, *(token for feature in features for token in feature["input_ids"])})
+    used = sorted(tokens)
     rows = RowsInUse(whole, used)
     model.set_input_embeddings(rows)
     try:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +12,35 @@ import numpy as np
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from pipelines.models.inference import batches, length
+from pipelines.models.features import Features
+from pipelines.models.inference import batches
 from pipelines.models.options import Precision
 from pipelines.models.precision import chosen
 
 
-class Kept:
-    """Last hidden states of one feature, (tokens, hidden), somewhere in a file; read where they are needed."""
-
-    __slots__ = ("file", "offset", "shape")
-
-    def __init__(self, file: "Outputs", offset: int, shape: tuple[int, int]) -> None:
-        self.file, self.offset, self.shape = file, offset, shape
-
-    def read(self) -> torch.Tensor:
-        """The states in fp32."""
-        size = self.shape[0] * self.shape[1] * self.file.dtype.itemsize
-        values = np.frombuffer(bytearray(os.pread(self.file.number, size, self.offset)), self.file.dtype)
-        return torch.from_numpy(values.astype(np.float32, copy=False)).view(self.shape)
-
-
 class Outputs:
-    """An open file of hidden states, of two bytes each where they were computed in bf16."""
+    """An open file of last hidden states of `count` features, of two bytes each where they were computed in bf16."""
 
-    def __init__(self, number: int, precision: Precision) -> None:
+    def __init__(self, number: int, count: int, precision: Precision) -> None:
         self.number, self.end = number, 0
+        self.places = np.zeros(count, dtype=np.int64)
+        self.shapes = np.zeros((count, 2), dtype=np.int32)
         self.dtype = np.dtype(np.float32 if chosen(precision) == "fp32" else np.float16)
 
-    def keep(self, hidden: torch.Tensor) -> Kept:
-        """Append the states of one feature, (tokens, hidden)."""
-        kept = Kept(self, self.end, tuple(hidden.shape))
+    def keep(self, n: int, hidden: torch.Tensor) -> None:
+        """Append the states of feature number `n`, (tokens, hidden)."""
+        self.places[n], self.shapes[n] = self.end, hidden.shape
         values = memoryview(hidden.numpy().astype(self.dtype).tobytes())
         while values:  # a disk that is nearly full takes a part, and the rest is an error
             written = os.pwrite(self.number, values, self.end)
             self.end, values = self.end + written, values[written:]
-        return kept
+
+    def read(self, n: int) -> torch.Tensor:
+        """The states of feature number `n` in fp32, (tokens, hidden)."""
+        tokens, width = map(int, self.shapes[n])
+        read = os.pread(self.number, tokens * width * self.dtype.itemsize, self.places[n])
+        values = np.frombuffer(bytearray(read), self.dtype)
+        return torch.from_numpy(values.astype(np.float32, copy=False)).view(tokens, width)
 
 
 class CachedEncoder(torch.nn.Module):
@@ -61,10 +56,8 @@ class CachedEncoder(torch.nn.Module):
 
 
 @contextmanager
-def outputs_kept(
-    model: Any, features: list[dict[str, Any]], folder: Path, precision: Precision = "auto"
-) -> Iterator[None]:
-    """Within, the encoder of `model` is frozen and each feature has what it gives under `inputs_embeds`.
+def outputs_kept(model: Any, features: Features, folder: Path, precision: Precision = "auto") -> Iterator[None]:
+    """Within, the encoder of `model` is frozen and each feature has a function for what it gives under `inputs_embeds`.
 
     The file lies in `folder` without a name, so that nothing of it is left, whatever ends the process.
     """
@@ -72,10 +65,11 @@ def outputs_kept(
     encoder.requires_grad_(False)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        outputs = Outputs(file.fileno(), precision)
+        outputs = Outputs(file.fileno(), len(features), precision)
         for batch, output in batches(encoder, features, precision):
             for n, hidden in zip(batch, output.last_hidden_state.float().cpu(), strict=True):
-                features[n]["inputs_embeds"] = outputs.keep(hidden[: length(features[n])])
+                outputs.keep(n, hidden[: features.lengths[n]])
+        features.kept = lambda n: partial(outputs.read, n)
         setattr(model, model.base_model_prefix, CachedEncoder(encoder))
         try:
             yield

@@ -33,14 +33,14 @@ class Places:
 
 def train(name: str, task: Task, base: Path, splits: Path, options: Run, tokenizer: Any) -> trainer.Trained:
     """Train the model in `base` for `task` on `splits`; `name` tells unfinished runs apart."""
-    rows = {part: parquet.read(splits / f"{part}.parquet") for part in ("train", "validation")}
+    rows, validation = parquet.Rows(splits / "train.parquet"), parquet.read(splits / "validation.parquet")
     teachers = []
     if task.teach:
         for number in range(options.teachers):
             of = options.model_copy(update={"teachers": 0, "seed": options.seed + 1000 * (number + 1)})
             teachers.append(train(f"{name}-teacher-{number + 1}", task, base, splits, of, tokenizer).model)
     trainer.seed(options.seed)
-    model = task.build(base, rows["train"], options)
+    model = task.build(base, rows, options)
     inputs = [path for path in base.iterdir() if path.is_file() and path.suffix != ".md"]
     unfinished = checkpoints.keyed(
         name,
@@ -49,7 +49,7 @@ def train(name: str, task: Task, base: Path, splits: Path, options: Run, tokeniz
         [__name__, task.build.__module__],
     )
     with checkpoints.locked(unfinished) as folder:
-        return trainer.train(task, options, model, tokenizer, rows["train"], rows["validation"], folder, teachers)
+        return trainer.train(task, options, model, tokenizer, rows, validation, folder, teachers)
 
 
 def save(

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +18,18 @@ from transformers.trainer_pt_utils import get_length_grouped_indices, safe_globa
 from pipelines.core import processes
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
-from pipelines.models.inference import BATCH, by_length, collate, length, predict, unpad
+from pipelines.models.features import Features
+from pipelines.models.inference import BATCH, by_length, chosen, collate, unpad
 from pipelines.models.options import Run
-from pipelines.models.precision import chosen, computed, on_gpu
+from pipelines.models.precision import chosen as precision_of
+from pipelines.models.precision import computed, on_gpu
 from pipelines.models.task import Task
 from pipelines.training import checkpoints as unfinished
 from pipelines.training import progress, shares
 from pipelines.training.averaging import WeightAverage
 from pipelines.training.dropout import fast_dropout
 from pipelines.training.embeddings import rows_in_use
+from pipelines.training.encoding import encoded
 from pipelines.training.frozen import outputs_kept
 from pipelines.training.monitor import DeviceMonitor
 
@@ -58,7 +61,7 @@ def train(
     options: Run,
     model: Any,
     tokenizer: Any,
-    train_rows: list[Utterance],
+    train_rows: Collection[Utterance],
     validation_rows: list[Utterance],
     checkpoints: Path,
     teachers: Sequence[Any] = (),
@@ -72,13 +75,12 @@ def train(
     Raises:
         InputError: the best checkpoint is gone at the end, or the model that was loaded from it scores otherwise.
     """
-    options, train_features = _encoded(task, options, model, tokenizer, train_rows)
-    if teachers:
-        task.teach(train_features, [predict(one, train_features, task.outputs, options.precision) for one in teachers])
-    validation_features = task.encode(validation_rows, tokenizer, model, options)
-    features = train_features + validation_features
-    monitor = DeviceMonitor(on_gpu())
     shares.check(options)
+    shares.wait_for_all()  # the first process holds the folder now, so all find the same in it
+    options, features, count = encoded(
+        task, options, model, tokenizer, train_rows, validation_rows, checkpoints / "features", teachers
+    )
+    monitor = DeviceMonitor(on_gpu())
     kind = type(model)
     if options.mode == "head":
         model.base_model.requires_grad_(False)
@@ -89,13 +91,12 @@ def train(
             made_fast.enter_context(outputs_kept(model, features, checkpoints, options.precision))
         else:
             if not processes.in_parts():
-                made_fast.enter_context(rows_in_use(model, features, tokenizer.all_special_ids))
+                made_fast.enter_context(rows_in_use(model, features.tokens() | {*tokenizer.all_special_ids}))
             made_fast.enter_context(computed(model, options.precision))
             made_fast.enter_context(shares.shared(model))
             made_fast.enter_context(fast_dropout("cuda" if on_gpu() else "cpu"))
-        trainer = _trainer(
-            task, options, model, train_features, validation_features, validation_rows, checkpoints, monitor
-        )
+        parts = features.part(0, count), features.part(count, len(features))
+        trainer = _trainer(task, options, model, *parts, validation_rows, checkpoints, monitor)
         _run(trainer, checkpoints)
         log = list(trainer.state.log_history)
         order = LOGGED
@@ -115,7 +116,7 @@ def train(
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "trained_weights": trained_weights,
-        "computed_in": chosen(options.precision),
+        "computed_in": precision_of(options.precision),
         "weights": sum(p.numel() for p in model.parameters()),
         "validation": {name: value for name, value in best.items() if name not in ("step", "epoch")},
     }
@@ -123,39 +124,17 @@ def train(
     return Trained(model, facts, train_curve, validation_curve, monitor.rows)
 
 
-def _encoded(
-    task: Task, options: Run, model: Any, tokenizer: Any, rows: list[Utterance]
-) -> tuple[Run, list[dict[str, Any]]]:
-    """Features of train, and the options fitted to how many an epoch has."""
-    features = task.encode(rows, tokenizer, model, options, training=True)
-    fitted = options.fitted(len(features) // (options.epochs if task.epochs_differ(options) else 1))
-    if task.epochs_differ(options) and fitted.epochs != options.epochs:
-        features = task.encode(rows, tokenizer, model, fitted, training=True)
-    return fitted, features
-
-
 def _trainer(
     task: Task,
     options: Run,
     model: Any,
-    train_features: list[dict[str, Any]],
-    validation_features: list[dict[str, Any]],
+    train_features: Features,
+    validation_features: Features,
     validation_rows: list[Utterance],
     checkpoints: Path,
     monitor: DeviceMonitor,
 ) -> "_Trainer":
     """Trainer as `train` wants it: our order of rows, our figures, our callbacks."""
-
-    def validate(output: Any) -> dict[str, float]:
-        padded = output.predictions if isinstance(output.predictions, tuple) else (output.predictions,)
-        order = by_length(validation_features)
-        found = unpad(list(padded), [validation_features[n] for n in order], task.outputs)
-        logits = [row for _, row in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
-        if task.calibrate:
-            task.calibrate(logits, validation_features, validation_rows, model)
-        scores = task.score(task.decode(logits, validation_features, validation_rows, model), validation_rows)
-        return {name: value for name, value in scores.items() if isinstance(value, float)}
-
     copies = options.epochs if task.epochs_differ(options) else 1
     trainer = _Trainer(
         model,
@@ -163,7 +142,7 @@ def _trainer(
         data_collator=partial(collate, labels=task.labels),
         train_dataset=train_features,
         eval_dataset=validation_features or None,
-        compute_metrics=validate,
+        compute_metrics=_Validation(task, validation_features, validation_rows, model),
         preprocess_logits_for_metrics=task.reduce,
     )
     if processes.in_parts() and not trainer.is_fsdp_enabled:
@@ -182,7 +161,6 @@ def _run(trainer: "_Trainer", checkpoints: Path) -> None:
     """Train, from the newest checkpoint on; one line where another process takes the checkpoints away meanwhile."""
     try:
         torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
-        shares.wait_for_all()  # the first process holds the folder now, so all find the same in it
         trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
     except FileNotFoundError as error:
         if not str(error.filename).startswith(str(checkpoints)):
@@ -224,6 +202,7 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         save_total_limit=1,
         load_best_model_at_end=validated,
         metric_for_best_model=task.best,
+        batch_eval_metrics=True,
         greater_is_better=True,
         logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),
         remove_unused_columns=False,
@@ -231,6 +210,37 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
         report_to=[],
         disable_tqdm=not progress.watched(),
     )
+
+
+class _Validation:
+    """What Trainer asks after each batch of validation, and once more, with `compute_result`, after the last.
+
+    Logits are decoded at once, so that those of all need not be kept; but where they set a threshold, they are.
+    """
+
+    def __init__(self, task: Task, features: Features, rows: list[Utterance], model: Any) -> None:
+        self.task, self.features, self.rows, self.model = task, features, rows, model
+        self.order = by_length(features)
+        self.said: list[Any] = []  # logits or predictions, in this order
+
+    def __call__(self, output: Any, compute_result: bool) -> dict[str, float]:
+        task, rows = self.task, self.rows
+        padded = output.predictions if isinstance(output.predictions, tuple) else (output.predictions,)
+        numbers = self.order[len(self.said) : len(self.said) + len(padded[0])]
+        features = chosen(self.features, numbers)
+        found = unpad([array.float().cpu().numpy() for array in padded], features, task.outputs)
+        if not task.calibrate:
+            found = task.decode(found, features, [rows[n] for n in numbers], self.model)
+        self.said += found
+        if not compute_result:
+            return {}
+        said = [one for _, one in sorted(zip(self.order, self.said, strict=True), key=lambda pair: pair[0])]
+        self.said = []
+        if task.calibrate:
+            features = chosen(self.features, list(range(len(self.features))))
+            task.calibrate(said, features, rows, self.model)
+            said = task.decode(said, features, rows, self.model)
+        return {name: value for name, value in task.score(said, rows).items() if isinstance(value, float)}
 
 
 class _Trainer(Trainer):
@@ -294,8 +304,7 @@ class _Trainer(Trainer):
         return by_length(eval_dataset)  # texts of like length, so little padding
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler:
-        lengths = [length(feature) for feature in train_dataset or self.train_dataset]
-        size = self.args.per_device_train_batch_size
+        size, lengths = self.args.per_device_train_batch_size, (train_dataset or self.train_dataset).lengths
         return _LengthGrouped(lengths, size, self.args.seed, self.copies, self.shuffle_batches)
 
 

@@ -17,7 +17,7 @@ from pipelines.decoder.options import Options, Scratch
 from pipelines.decoder.scratch import scratch
 from pipelines.fetching import base_models
 from pipelines.models import loading
-from pipelines.training import trainer
+from pipelines.training import encoding, trainer
 from pipelines.writing.ngrams import NgramModel
 from stages.fetch_decoder import Decoder
 from tests.conftest import ROOT
@@ -101,7 +101,7 @@ def test_swapping_replaces_values_by_others_of_their_label():
         row("play some Handel", slot(10, 16, "artist")),
         row("rock please", slot(0, 4, "genre")),
     ]
-    every = [mentions.swapped(rows, 1, random.Random(seed)) for seed in range(50)]
+    every = [list(mentions.swapped(rows, 1, random.Random(seed))) for seed in range(50)]
     assert {three[0]["text"] for three in every} == {
         f"play {genre} by {artist}" for genre in ("jazz", "rock") for artist in ("Bach", "Handel")
     }
@@ -121,13 +121,12 @@ def test_training_sees_a_copy_an_epoch_and_validation_the_text_itself(rows, base
     options = Options(swap_rate=0.5, epochs=3)
     tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
     model = language_model.build(base, rows["train_full"], options)
-    plain = language_model.encode(rows["train_full"], tokenizer, model)
-    copies = language_model.encode(rows["train_full"], tokenizer, model, options, training=True)
-    n = len(rows["train_full"])
-    assert len(plain) == n
-    assert len(copies) == 3 * n
-    assert copies[:n] != copies[n : 2 * n]
-    assert copies == language_model.encode(rows["train_full"], tokenizer, model, options, training=True)
+    parts = language_model.TASK, options, model, tokenizer, rows["train_full"]
+    plain, *epochs = ([f for some in encoding.of_rows(*parts, epoch) for f in some] for epoch in (None, 0, 1, 0))
+    assert plain == language_model.encode(rows["train_full"], tokenizer, model)
+    assert {len(one) for one in epochs} == {len(rows["train_full"])}
+    assert plain != epochs[0] != epochs[1]
+    assert epochs[0] == epochs[2]
 
 
 def test_the_loss_is_on_the_utterance_and_its_end_alone(rows, tuned):

@@ -14,7 +14,8 @@ from pipelines.corpus import snips
 from pipelines.data import parquet
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
-from pipelines.training import averaging, checkpoints, dropout, embeddings, frozen, runs, trainer
+from pipelines.models.features import Features, write
+from pipelines.training import averaging, checkpoints, dropout, embeddings, encoding, frozen, runs, trainer
 from tests.conftest import ROOT
 
 
@@ -82,11 +83,12 @@ PRECISIONS = {"fp32": 1e-5, "bf16": 0.02}
 def test_cached_outputs_are_those_of_the_encoder(rows, tiny_encoder, tmp_path, precision):
     task = tasks.get("slots")
     model = task.build(tiny_encoder, rows["train_full"], options_of(task.name))
-    features = task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)
+    write(tmp_path / "f", [task.encode(rows["validate"], loading.load_tokenizer(tiny_encoder), model)], task.labels)
+    features = Features.of([tmp_path / "f"])
     expected = inference.predict(model, features, task.outputs, "fp32")
     encoder = model.base_model
     with frozen.outputs_kept(model, features, tmp_path, precision):
-        assert list(tmp_path.iterdir()) == []  # a file without a name
+        assert list(tmp_path.iterdir()) == [tmp_path / "f"]  # the other has no name
         for got, want in zip(inference.predict(model, features, task.outputs), expected, strict=True):
             np.testing.assert_allclose(got, want, atol=PRECISIONS[precision])
     assert model.base_model is encoder
@@ -97,10 +99,11 @@ def test_a_disk_that_takes_a_part_at_a_time_gets_all(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", lambda number, values, at: write(number, values[:7], at))
     hidden = torch.arange(12.0).view(3, 4)
     with (tmp_path / "kept").open("w+b") as file:
-        outputs = frozen.Outputs(file.fileno(), "fp32")
-        first, second = outputs.keep(hidden), outputs.keep(-hidden)
-        assert torch.equal(first.read(), hidden)
-        assert torch.equal(second.read(), -hidden)
+        outputs = frozen.Outputs(file.fileno(), 2, "fp32")
+        outputs.keep(1, hidden)
+        outputs.keep(0, -hidden)
+        assert torch.equal(outputs.read(1), hidden)
+        assert torch.equal(outputs.read(0), -hidden)
 
 
 def test_bf16_is_near_fp32_and_not_the_same(rows, tiny_encoder):
@@ -141,7 +144,7 @@ def test_a_table_of_rows_in_use_gives_the_same_loss_and_gradients(rows, tiny_enc
     loss = model(**batch).loss
     loss.backward()
     gradient = model.get_input_embeddings().weight.grad
-    with embeddings.rows_in_use(model, features, tokenizer.all_special_ids):
+    with embeddings.rows_in_use(model, {*batch["input_ids"].flatten().tolist(), *tokenizer.all_special_ids}):
         few = model.get_input_embeddings()
         again = model(**batch).loss
         again.backward()
@@ -252,7 +255,7 @@ def test_teachers_are_trained_first_and_change_the_student(rows, tiny_encoder, t
     for part, of in (("train", rows["train_full"]), ("validation", rows["validate"])):
         parquet.write(of, tmp_path / f"{part}.parquet")
     said = []
-    monkeypatch.setattr(runs.trainer, "predict", lambda model, *_: said.append(digest(model)) or predict(model, *_))
+    monkeypatch.setattr(encoding, "predict", lambda model, *_: said.append(digest(model)) or predict(model, *_))
     predict = inference.predict
 
     def student(**changes):

@@ -1,5 +1,6 @@
 """Joint frames: intent and slots on one encoder (Chen et al. 2019), measured by whole frames."""
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,13 +43,7 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent.
-
-    For training with `swap_rate` a copy of `rows` an epoch, each with other values in its slots.
-    """
-    if training and options.swap_rate:
-        seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
-        rows = [row for seed in seeds for row in mentions.swapped(rows, options.swap_rate, Random(seed))]
+    """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent."""
     features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
     for feature, row in zip(features, rows, strict=True):
         if row.get("intent") in model.config.intents:
@@ -56,11 +51,19 @@ def encode(
     return features
 
 
+def shown(rows: Collection[Utterance], options: Options, epoch: int) -> Iterable[Utterance]:
+    """With `swap_rate` the rows with other values in their slots, others in each epoch."""
+    return mentions.swapped(rows, options.swap_rate, Random(f"{options.seed}/{epoch}")) if options.swap_rate else rows
+
+
 def teach(features: list[dict[str, Any]], logits: list[list[tuple[np.ndarray, np.ndarray]]]) -> None:
-    """Add to each feature the mean probabilities of the teachers, whose logits are given, of intents and of tags."""
+    """Add to each feature the mean probabilities of the teachers, whose logits are given: of intents, and of tags.
+
+    Those of tags stand in one list, token after token.
+    """
     for feature, *said in zip(features, *logits, strict=True):
         intents, tags = (np.mean([softmax(one, axis=-1) for one in of], axis=0) for of in zip(*said, strict=True))
-        feature |= {"taught_intents": intents.astype(np.float32), "taught_tags": tags.astype(np.float32)}
+        feature |= {"taught_intents": intents.astype(np.float32), "taught_tags": tags.astype(np.float32).ravel()}
 
 
 def decode(
@@ -125,5 +128,6 @@ TASK = Task(
     is_right=is_right,
     plots=plots,
     epochs_differ=lambda options: options.swap_rate > 0,
+    shown=shown,
     teach=teach,
 )

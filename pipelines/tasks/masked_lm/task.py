@@ -3,6 +3,7 @@
 Whole words are masked, all their tokens at once (the rule that BERT's authors added in 2019).
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -58,10 +59,9 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
 def encode(
     rows: list[Utterance], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """Masked model inputs with what was masked as labels; for training a copy of `rows` an epoch, each masked anew.
+    """Masked model inputs with what was masked as labels, by the seed, the row's id and its epoch, see `shown`.
 
-    Dynamic masking (Liu et al. 2019, RoBERTa, section 4.1). Without `options` nothing is masked but what the texts mask
-    themselves.
+    Without `options` nothing is masked but what the texts mask themselves.
     """
     texts = [row["text"] for row in rows]
     plain = loading.tokenize(tokenizer, texts, loading.max_positions(model))
@@ -71,14 +71,18 @@ def encode(
     special = set(tokenizer.all_special_ids)
     others = [number for number in range(len(tokenizer)) if number not in special]
     features = []
-    for copy in range(options.epochs if training else 1):
-        for feature, of_words, row in zip(plain, words, rows, strict=True):
-            random = Random(f"{options.seed}/{copy}/{row['id']}")
-            shares = [options.masked_share, options.replaced_share]
-            chosen = choose(of_words, options.mask_rate, shares, random)
-            shown, labels = mask(feature["input_ids"], of_words, chosen, tokenizer.mask_token_id, others, random)
-            features.append(feature | {"input_ids": shown, "labels": labels})
+    for feature, of_words, row in zip(plain, words, rows, strict=True):
+        random = Random(f"{options.seed}/{row.get('epoch', 0)}/{row['id']}")
+        shares = [options.masked_share, options.replaced_share]
+        chosen = choose(of_words, options.mask_rate, shares, random)
+        ids, labels = mask(feature["input_ids"], of_words, chosen, tokenizer.mask_token_id, others, random)
+        features.append(feature | {"input_ids": ids, "labels": labels})
     return features
+
+
+def shown(rows: Iterable[Utterance], options: Options, epoch: int) -> Iterator[dict[str, Any]]:
+    """The rows with their epoch, so that each masks anew (Liu et al. 2019, RoBERTa, section 4.1)."""
+    return (row | {"epoch": epoch} for row in rows)
 
 
 def choose(words: list[int | None], rate: float, shares: list[float], random: Random) -> dict[int, str]:
@@ -151,5 +155,6 @@ TASK = Task(
     score=score,
     reduce=reduce,
     epochs_differ=lambda options: True,
+    shown=shown,
     shuffle_batches=True,
 )

@@ -26,14 +26,11 @@ def build(base: Path, rows: list[Pair], options: Options) -> Any:
 def encode(
     rows: list[Pair], tokenizer: Any, model: Any, options: Options | None = None, training: bool = False
 ) -> list[dict[str, Any]]:
-    """Inputs of `[CLS] first [SEP] second [SEP]`, label 0 where the second is next; for training a copy an epoch.
+    """Inputs of `[CLS] first [SEP] second [SEP]`, label 0 where the second is next.
 
-    Training takes the real pairs alone, and draws random replies anew for each copy. Of a pair with more tokens than
+    Of a pair with more tokens than
     `model.config.longest_pair` or the model's positions, the longer sentence is cut at its end.
     """
-    if training:
-        seeds = [f"{options.seed}/{copy}" for copy in range(options.epochs)]
-        rows = [row for seed in seeds for row in with_random(rows, Random(seed))]
     longest = min(model.config.longest_pair or loading.max_positions(model), loading.max_positions(model))
     batch = tokenizer(
         [row["first"] for row in rows], [row["second"] for row in rows], truncation=True, max_length=longest
@@ -43,6 +40,11 @@ def encode(
         | ({"labels": 0 if row["next"] else 1} if "next" in row else {})
         for n, row in enumerate(rows)
     ]
+
+
+def shown(rows: list[Pair], options: Options, epoch: int) -> list[Pair]:
+    """The rows, which are real pairs, each with a random reply after it, drawn anew for each epoch."""
+    return with_random(rows, Random(f"{options.seed}/{epoch}"))
 
 
 def decode(
@@ -69,5 +71,6 @@ TASK = Task(
     decode=decode,
     score=score,
     epochs_differ=lambda options: True,
+    shown=shown,
     shuffle_batches=True,
 )
