@@ -87,9 +87,8 @@ def params_read(run: StageRun) -> set[str]:
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "command" and call.keywords:
             # `command` reads threads for what computes, and launch for what trains
-            found.add(
-                next((ast.literal_eval(one.value) for one in call.keywords if one.arg == "threads_of"), "threads")
-            )
+            named = [ast.literal_eval(one.value) for one in call.keywords if one.arg == "threads_of"]
+            found.update(named or ["threads"])
             found.update("launch" for one in call.keywords if one.arg == "trains")
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args):
             continue

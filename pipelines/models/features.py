@@ -34,7 +34,8 @@ class Features:
     def part(self, start: int, stop: int) -> Self:
         """Those from number `start` to before `stop`."""
         kept = self.kept
-        return type(self)(self.table.select(range(start, stop)), kept and (lambda n: kept(start + n)))
+        table = self.table.select(range(start, stop) if start < stop else [])
+        return type(self)(table, kept and (lambda n: kept(start + n)))
 
     def __len__(self) -> int:
         return len(self.table)

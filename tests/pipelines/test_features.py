@@ -38,6 +38,7 @@ def test_what_is_read_from_the_files_is_what_the_task_encodes(rows, tiny_encoder
     assert features.lengths == [len(feature["input_ids"]) for feature in expected]
     assert features.tokens() == {token for feature in expected for token in feature["input_ids"]}
     assert features.part(count, len(features))[0] == found[count]
+    assert len(features.part(len(features), len(features))) == 0
     assert fitted.epochs == 2
 
 

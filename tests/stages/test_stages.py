@@ -300,7 +300,8 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
 
 def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
     prepare("download", "convert", "split", "fetch_encoder")
-    edit_params(lambda content: content["variants"].update(folds=[1, 2]))
+    of = {"intent-plain": {"run": "intent-full"}, "intent-adapted": {"run": "intent-plain", "finetune_from": "adapted"}}
+    edit_params(lambda content: content["variants"].update(folds=[1, 2], of=content["variants"]["of"] | of))
     for name, number in (("intent-plain", "1"), ("intent-plain", "2"), ("intent-adapted", "1")):
         result = run_stage("stages.fold", name, number)
         assert result.returncode == 0, result.stderr
