@@ -13,7 +13,7 @@ from pipelines.decoder import language_model
 from pipelines.decoder.options import Options as DecoderOptions
 from pipelines.models import inference, precision
 from pipelines.models import task as tasks
-from pipelines.training import trainer
+from pipelines.training import encoding, trainer
 
 MODELS = Path("data/models")
 SPLITS = Path("data/splits")
@@ -27,7 +27,7 @@ def ours(run: str, utterances: int, copies: int = 1, **changes: Any) -> dict[str
         `seconds` from rows to the trained model, `per_second` (utterances that were passed over), `peak_mib` of the
         process; `best`, the headline metric on validation, where `validated` is among the changes.
     """
-    task, options, base, tokenizer = _parts(run)
+    task, options, base, tokenizer = parts(run)
     validated = changes.pop("validated", False)
     options = options.model_copy(update={"epochs": 1, "least_steps": 0} | changes)
     rows = _rows(utterances, copies)
@@ -59,7 +59,7 @@ def plain(
     """
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    task, options, base, tokenizer = _parts(run)
+    task, options, base, tokenizer = parts(run)
     rows = _rows(utterances)
     trainer.seed(SEED)
     model = task.build(base, rows, options)
@@ -78,7 +78,7 @@ def plain(
             control.should_training_stop = found >= reach
 
     start = time.perf_counter()
-    features = task.encode(rows, tokenizer, model, options.model_copy(update={"epochs": epochs}), training=True)
+    features = _encoded(task, options.model_copy(update={"epochs": epochs}), model, tokenizer, rows)
     features_of_validation = task.encode(validation, tokenizer, model) if validation else []
     with tempfile.TemporaryDirectory() as folder:
         settings = TrainingArguments(
@@ -108,16 +108,16 @@ def plain(
 def multiply_adds(run: str, utterances: int) -> dict[str, float]:
     """Floating-point operations of a training step per utterance, in millions: six a weight and token (Kaplan et al.
     2020, section 2.1), without embeddings, heads and attention itself; padding not counted."""
-    task, options, base, tokenizer = _parts(run)
+    task, options, base, tokenizer = parts(run)
     rows = _rows(utterances)
     model = task.build(base, rows, options)
-    features = task.encode(rows, tokenizer, model, options, training=True)
+    features = _encoded(task, options, model, tokenizer, rows)
     weights = sum(p.numel() for name, p in model.base_model.named_parameters() if ".layer." in name and p.dim() == 2)
     tokens = sum(inference.length(feature) for feature in features) / len(rows)
     return {"tokens": tokens, "mflop": 6 * weights * tokens / 1e6}
 
 
-def _parts(run: str) -> tuple[Any, Any, Path, Any]:
+def parts(run: str) -> tuple[Any, Any, Path, Any]:
     """Task, options, base model and tokenizer of a run; `decoder` is the stage `tune_decoder`."""
     if run == "decoder":
         base = MODELS / "base-decoder"
@@ -128,6 +128,13 @@ def _parts(run: str) -> tuple[Any, Any, Path, Any]:
     base = MODELS / "base-encoder"
     task = tasks.get(options.task)
     return task, options, base, task.tokenizer(base, options)
+
+
+def _encoded(task: Any, options: Any, model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Features of train, once for each epoch where epochs differ."""
+    epochs = range(options.epochs if task.epochs_differ(options) else 1)
+    some = (encoding.of_rows(task, options, model, tokenizer, rows, epoch) for epoch in epochs)
+    return [feature for of_epoch in some for features in of_epoch for feature in features]
 
 
 def _rows(utterances: int, copies: int = 1) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What is measured: each section gives rows of figures, and ratios by the names that stand in results.json."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
@@ -26,6 +27,7 @@ PASSES = {
     "decoder": 6400,
 }
 HEAD = "intent-head"
+LARGER, STEPS = "joint-full", 200
 ALL = 10**9  # utterances, as many as there are
 COPIES = (1, 2, 4, 8)
 Rows = dict[str, dict[str, float]]
@@ -98,6 +100,22 @@ def startup(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
     return {name: {"ours": figures["seconds"]} for name, figures in found.items()}
 
 
+def larger(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
+    """SNIPS 1, 10 and 100 times: seconds to encode train or to predict test; memory, `own` without pages of files."""
+    rows: Rows = {}
+    for copies in (1, 10, 100):
+        with tempfile.TemporaryDirectory() as folder:
+            sizes = measure("larger.corpus", copies=copies, folder=folder)
+            found = measure("larger.training", run=LARGER, folder=folder, steps=STEPS)
+            rows[f"train, {copies} x"] = {"utterances": sizes["train"], "seconds": found.pop("encoding")} | found
+            found = measure("larger.prediction", run=LARGER, folder=folder)
+            rows[f"predict, {copies} x"] = {"utterances": sizes["test"]} | found
+        print(f"  {copies} x: {rows}", flush=True)
+    for name in ("peak", "own"):
+        ratios[f"memory_100x_{name}"] = rows["train, 100 x"][f"{name}_mib"] / rows["train, 1 x"][f"{name}_mib"]
+    return rows
+
+
 def growth(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
     """Seconds and peak memory by size of the data: training once through, `download`, `convert` and `split`."""
     rows: Rows = {}
@@ -146,7 +164,7 @@ def snips(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
 
 SECTIONS: dict[str, Callable[[dict[str, float], dict[str, Any]], Rows]] = {
     section.__name__: section
-    for section in (training, others, head, gpt2, prediction, startup, growth, step, passes, whole, snips)
+    for section in (training, others, head, gpt2, prediction, startup, growth, larger, step, passes, whole, snips)
 }
 
 

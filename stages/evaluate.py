@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.data import parquet
+from pipelines.data.utterances import AT_ONCE
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
 
@@ -42,7 +43,7 @@ def evaluate(run: str) -> None:
     weights = {path.name: files.sha256(path) for path in sorted((MODELS / run).glob("*.*"))}
     with files.whole(PREDICTIONS / run) as folder:
         folder.mkdir()
-        pq.write_table(pa.Table.from_pylist(table), folder / f"{SPLIT}.parquet")
+        pq.write_table(pa.Table.from_pylist(table), folder / f"{SPLIT}.parquet", row_group_size=AT_ONCE)
         # for `runs`, which reads the folder of all runs
         files.write_json(folder / "run.json", {"headline": task.best, "files": weights, "report": report})
     files.write_details(METRICS / f"{run}.json", report)
