@@ -1,8 +1,10 @@
-"""Sharing outputs through S3, against a server of moto's on the loopback address."""
+"""Sharing outputs through S3, against a server of moto's on the loopback address; and where one may not write."""
 
+import http.server
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,33 @@ def test_outputs_go_to_s3_and_come_back(project, bucket):
     shutil.rmtree("data/splits")
     dvc("pull", *stages, "--with-deps")
     assert ran(dvc("repro", *stages)) == []
+
+
+class _Forbidden(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_POST = do_PUT = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_remote_without_rights_takes_nothing_and_nothing_is_lost(project):
+    make_repository()
+    dvc("repro", "download")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Forbidden)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    dvc("remote", "add", "-d", "store", f"http://127.0.0.1:{server.server_port}/store")
+    before = {path: path.read_bytes() for path in Path("data/raw").rglob("*") if path.is_file()}
+    refused = subprocess.run(["dvc", "push", "download"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "403, message='Forbidden'" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert before == {path: path.read_bytes() for path in before}
+    server.shutdown()
+    dvc("remote", "modify", "store", "url", str(project.parent / "store"))
+    dvc("push", "download")
+    assert [path for path in (project.parent / "store").rglob("*") if path.is_file()]
