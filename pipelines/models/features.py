@@ -73,14 +73,14 @@ def write(path: Path, features: Iterable[list[dict[str, Any]]], labels: dict[str
     """Write features to an Arrow file, some at a time, whole or not at all.
 
     Args:
-        features: lists of them; the first says which keys there are.
+        features: lists of them; the first that is not empty says which keys there are beside `labels`.
         labels: those of the task, which features may lack, see `pipelines.models.task`.
     """
     from datasets.arrow_writer import ArrowWriter
 
     with files.whole(path) as made:
         writer = None
-        for some in features:
+        for some in filter(None, features):
             if writer is None:
                 schema = _schema(some, labels)
                 writer = ArrowWriter(path=str(made), schema=schema)
@@ -93,7 +93,8 @@ def write(path: Path, features: Iterable[list[dict[str, Any]]], labels: dict[str
 
 def _schema(features: list[dict[str, Any]], labels: dict[str, Any]) -> pa.Schema:
     """Columns of the keys of `features`; whole numbers take four bytes."""
-    schema = pa.Table.from_pylist(features).schema
+    names = dict.fromkeys([name for one in features for name in one] + list(labels))
+    schema = pa.Table.from_pylist([names | features[0], *features[1:]]).schema
     for name, filler in labels.items():
         if name in schema.names:
             kind = pa.int64() if filler is None else pa.list_(pa.int64())

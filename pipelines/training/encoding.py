@@ -1,5 +1,7 @@
 """From rows to the features of a training, which lie in files beside its checkpoints and are read from there."""
 
+import shutil
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,11 +34,17 @@ def encoded(
 
     def made(name: str, rows: Collection[Utterance], epoch: int | None = None) -> Path:
         path = folder / f"{name}.arrow"
-        if not path.exists() and not processes.rank():
+        while processes.rank() and not path.exists():  # for minutes, longer than processes wait for each other
+            time.sleep(0.2)
+        if not path.exists():
             write(path, of_rows(task, options, model, tokenizer, rows, epoch, teachers), task.labels)
         shares.wait_for_all()
         return path
 
+    if not processes.rank():
+        for left in folder.glob(".unfinished-*"):  # of one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    folder = shares.from_first(folder)
     paths = [made("train-1", train_rows, 0)]
     options = options.fitted(len(Features.of(paths)))
     if task.epochs_differ(options):

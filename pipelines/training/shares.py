@@ -70,6 +70,15 @@ def wait_for_all() -> None:
         distributed.barrier()
 
 
+def from_first(value: Any) -> Any:
+    """`value` of the first process, in each."""
+    if processes.size() == 1:
+        return value
+    values = [value]
+    distributed.broadcast_object_list(values)
+    return values[0]
+
+
 def whole_again(model: Any, kind: type) -> Any:
     """`model`, whose weights lie in parts over the processes, as a model of the class `kind` with all of them."""
     weights = model.state_dict()

@@ -70,7 +70,7 @@ def train(
 
     `options.mode` full trains every weight. `head` trains what is not the encoder, on outputs of the frozen encoder
     that are computed once. `checkpoints` is removed at the end. Without validation rows, as in a few-shot setting, the
-    last epoch is kept, and nothing is saved on the way.
+    last epoch is kept, and no weights are saved on the way.
 
     Raises:
         InputError: the best checkpoint is gone at the end, or the model that was loaded from it scores otherwise.
@@ -266,6 +266,11 @@ class _Trainer(Trainer):
             loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
             loader.batch_sampler.even_batches = False
         return loader
+
+    def prediction_step(self, *arguments: Any, **named: Any) -> Any:
+        """Trainer passes over a batch without labels, as of an intent that train lacks; it is judged, too."""
+        loss, logits, labels = super().prediction_step(*arguments, **named)
+        return loss, logits, torch.empty(0, device=self.args.device) if labels is None else labels
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """That of the first process for each, as they draw in step, whether several made it or one alone."""

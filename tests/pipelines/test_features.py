@@ -6,7 +6,7 @@ from pipelines.data import parquet, utterances
 from pipelines.models import loading
 from pipelines.models import task as tasks
 from pipelines.models.features import Features, write
-from pipelines.training import encoding
+from pipelines.training import encoding, trainer
 from tests.pipelines.test_training import digest, options_of, rows, run  # noqa: F401
 
 TASKS = {"intent": {}, "slots": {}, "joint": {"swap_rate": 0.5}, "qa": {}, "masked_lm": {"mask_rate": 0.3}}
@@ -25,7 +25,7 @@ def test_what_is_read_from_the_files_is_what_the_task_encodes(rows, tiny_encoder
     task, options, model, tokenizer = parts_of(name, rows, tiny_encoder)
     train, validation = (
         rows["train_full"],
-        [*rows["validate"], {"id": "x", "text": "\u200b", "intent": "?", "slots": []}],
+        [NEW, *rows["validate"]],
     )
     shown = [list(task.shown(train, options, epoch)) for epoch in range(2 if task.epochs_differ(options) else 1)]
     monkeypatch.setattr(utterances, "AT_ONCE", 7)
@@ -69,8 +69,7 @@ def test_rows_are_read_again_by_each_who_asks(rows, tmp_path, monkeypatch):  # n
 
 def test_a_label_may_come_late_and_a_file_is_whole_or_not_there(tmp_path):
     features = [[{"input_ids": [1, 2]}], [{"input_ids": [3], "labels": 4}]]
-    known = [[{"input_ids": [1, 2], "labels": None}], features[1]]
-    write(tmp_path / "f", known, {"labels": None})
+    write(tmp_path / "f", [[], *features], {"labels": None})
     assert Features.of([tmp_path / "f"]).__getitems__([1, 0]) == [features[1][0], features[0][0]]
 
     def broken():
@@ -93,3 +92,13 @@ def test_half_done_work_goes_on_from_the_files_that_are_there(rows, tiny_encoder
     encoding.encoded(*parts)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert (tmp_path / "train-1.arrow").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_validation_may_have_an_intent_that_train_lacks(rows, tiny_encoder, tmp_path, monkeypatch, place):  # noqa: F811
+    monkeypatch.setattr(trainer, "BATCH", 4)
+    odd, known = NEW | {"text": "a b c"}, rows["validate"][:9]
+    of = [odd, *known] if place == "first" else [*known, odd]
+    for task in ("intent", "joint"):
+        trained = run(rows | {"validate": of}, tiny_encoder, tmp_path / "c", task, epochs=2)
+        assert 0 <= trained.facts["validation"][tasks.get(task).best] <= 1 - 1 / len(of)
