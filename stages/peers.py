@@ -184,7 +184,7 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
     shared = _shared() | parts | {"threads": blocks.load("variants.threads", blocks.Threads)}
     reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
-    known = {name: report for name, report in reports.items() if report and "not_whole" in report}
+    known = {n: of for n, of in reports.items() if of and "not_whole" in of and of["source"] == source}
     if not known:
         return {}
     adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
@@ -196,8 +196,7 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
         older = on_demand.difference(report, source, made_from)
         if not older and report["utterances"] != len(rows):
             older = f"measured on {report['utterances']} utterances, now {len(rows)}"
-        if report["source"] == source:
-            found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
+        found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
     for name, shown in found.items():
         base = found.get(of[name].run)
         if base and not base["older"] and not shown["older"]:
