@@ -23,7 +23,7 @@ VARIES = (
     (r"\x1b\[[0-9;]*m|.*\r", ""),  # colours, and what a progress bar wrote over
     (r"(/.*|\S*)/bin/", "…/bin/"),  # a folder may have blanks in its name
     (r"\b\d\d:\d\d [AP]M\b|\b[A-Z][a-z]{2} \d\d, \d{4}\b", "TIME"),
-    (r"\b(?=[a-f]*\d)[0-9a-f]{7,}\b", "HASH"),
+    (r"\b[0-9a-f]{7,}\b", "HASH"),  # one in a thousand is of letters alone
     (r"(?<![\w.-])[-+]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?[KMG]?\b", "NUMBER"),
     (r"[-─]{2,}", "-"),
     (r"\s+", " "),

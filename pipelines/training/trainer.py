@@ -213,7 +213,7 @@ def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validat
 
 
 class _Validation:
-    """What Trainer asks after each batch of validation, and once more, with `compute_result`, after the last.
+    """What Trainer asks after each batch of validation; the scores with the last, where `compute_result` is true.
 
     Logits are decoded at once, so that those of all need not be kept; but where they set a threshold, they are.
     """
