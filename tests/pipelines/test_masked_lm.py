@@ -15,7 +15,8 @@ from pipelines.tasks.masked_lm import task as masked_lm
 from pipelines.training import trainer
 from tests.conftest import ROOT
 
-EPOCHS = 50
+EPOCHS = 250
+UTTERANCES = 16  # so few that it learns them by heart; how often each token comes would be less than is asked
 
 
 PIECES = [2, *range(100, 120), 3]
@@ -71,21 +72,22 @@ def adapted(tiny_encoder, tmp_path_factory):
         part: snips.parse((path / pattern.format("RateBook")).read_bytes(), part, "RateBook", part)[0]
         for part, pattern in snips.PARTS.items()
     }
-    options = Options(mode="full", epochs=EPOCHS, batch_size=8, learning_rate=5e-3)
+    few = rows["train_full"][:UTTERANCES]
+    options = Options(mode="full", epochs=EPOCHS, batch_size=8, learning_rate=2e-3)
     tokenizer = loading.load_tokenizer(tiny_encoder)
     trainer.seed(13)
-    model = masked_lm.build(tiny_encoder, rows["train_full"], options)
+    model = masked_lm.build(tiny_encoder, few, options)
     folder = tmp_path_factory.mktemp("checkpoints") / "c"
-    trained = trainer.train(masked_lm.TASK, options, model, tokenizer, rows["train_full"], rows["train_full"], folder)
+    trained = trainer.train(masked_lm.TASK, options, model, tokenizer, few, few, folder)
     return trained, tokenizer
 
 
 def test_it_learns_and_its_head_is_tied(adapted):
     trained, _ = adapted
     curve = trained.validation_curve
-    assert curve[-1]["loss"] < 0.9 * curve[0]["loss"]
+    assert curve[-1]["loss"] < 0.6 * curve[0]["loss"]
     found = [row["masked_accuracy"] for row in curve]
-    assert mean(found[-10:]) > 1.5 * mean(found[:10])  # over ten passes: one pass is 200 words, and luck
+    assert mean(found[-10:]) > 2 * mean(found[:10])  # over ten passes: one pass is 40 words, and luck
     words = trained.model.get_input_embeddings().weight
     assert trained.model.get_output_embeddings().weight.data_ptr() == words.data_ptr()
 
