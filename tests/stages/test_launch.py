@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 from pipelines.core import processes
+from pipelines.corpus import snips
 from pipelines.training import shares
-from tests.conftest import ROOT, assert_one_line_error, copy_project, edit_params, run_stage
+from tests.conftest import INTENTS, ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
 TWO = "torchrun --nproc-per-node 2"
 RUN = "joint-full"  # two labels, hidden slots, an average of the weights
@@ -93,6 +94,27 @@ def test_two_processes_train_what_one_trains(ready, run):
     assert json.loads(Path(f"data/models/{run}/training.json").read_text()) | {"validation": None} == facts
     assert len(re.findall(rf"^{run}: step (\d+) of \1,", result.stderr, re.M)) == 1  # one of them tells
     assert not list(Path().rglob(".unfinished-*"))
+
+
+def test_two_processes_score_a_draw_as_one_does(ready):
+    """Its checkpoints lie in a folder that the first process makes and the other is told of."""
+
+    def change(content):
+        content["few_shot"]["sizes"]["10"].update(draws=1, precision="fp32", per_intent=4)
+        content["few_shot"]["choice"]["learning_rates"] = [1e-2]
+
+    edit_params(change)
+    for intent in INTENTS:  # the sample has no files of the benchmark
+        whole = Path("data/raw") / snips.PARTS["train_full"].format(intent)
+        shutil.copy(whole, Path("data/raw") / snips.FEW_SHOT.format(intent))
+    found = []
+    for launcher in ("python", TWO):
+        launch(launcher)
+        result = run_stage("stages.few_shot", "10")
+        assert result.returncode == 0, result.stderr
+        report = json.loads(Path("metrics/on_demand/few_shot-10.json").read_text(encoding="utf-8"))[0]
+        found.append((report["tried"], report["draws"]))
+    assert found[0] == found[1]
 
 
 def test_a_killed_process_ends_the_stage_in_one_line_and_one_alone_goes_on(ready):
