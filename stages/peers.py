@@ -13,7 +13,7 @@ from pipelines.data.source import PUBLISHED, Data
 from pipelines.decoder.options import Scratch
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
-from pipelines.reports import benchmark_2017, folds, hard_core, on_demand
+from pipelines.reports import benchmark_2017, hard_core, on_demand
 from pipelines.reports import peers as published
 from pipelines.writing import augmentation
 
@@ -51,7 +51,7 @@ def peers() -> None:
     core = _hard_core() if comparable and JOINT in runs else None
     report |= {"hard_core": core} if core else {}
     augmented = _augmented(source)
-    report |= {"augmentation": augmented, "variants": _variants(source)}
+    report |= {"augmentation": augmented}
     notes = list(dict.fromkeys(notes))  # a run may stand in two rows
     files.write_details(REPORT, report | {"notes": notes})
     _plot(few_shot["slots"].systems if few_shot else {}, augmented)
@@ -171,37 +171,6 @@ def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
 def _shared() -> dict[str, Any]:
     """What all that is measured on demand is made from."""
     return {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
-
-
-def _variants(source: str) -> dict[str, dict[str, Any]]:
-    """What `variant` measured on this data, in the order of params.yaml, `beside` what each is a variant of.
-
-    `older` says how one was made otherwise than it would be now.
-    """
-    finetune = blocks.load("finetune", dict[blocks.RunName, dict])
-    of = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
-    parts = {"folds": len(blocks.load("variants.folds", on_demand.Folds))}
-    parts["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
-    shared = _shared() | parts | {"threads": blocks.load("variants.threads", blocks.Threads)}
-    reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
-    known = {n: of for n, of in reports.items() if of and "not_whole" in of and of["source"] == source}
-    if not known:
-        return {}
-    adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
-    found = {}
-    for name, report in known.items():
-        start, block = on_demand.variant(name, of, finetune)
-        options = tasks.options(block, f"variants.of.{name}")
-        made_from = on_demand.made_from_variant(options, start, adapt, **shared)
-        older = on_demand.difference(report, source, made_from)
-        if not older and report["utterances"] != len(rows):
-            older = f"measured on {report['utterances']} utterances, now {len(rows)}"
-        found[name] = of[name].model_dump() | {"metrics": report["metrics"], "older": older}
-    for name, shown in found.items():
-        base = found.get(of[name].run)
-        if base and not base["older"] and not shown["older"]:
-            shown["beside"] = folds.beside(known[name], known[of[name].run], rows)
-    return found
 
 
 def _few_shot(source: str) -> dict[str, published.FewShot]:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pipelines.lessons.common import words
-from pipelines.reports import hard_core
+from pipelines.reports import hard_core, variants
 from pipelines.reports.peers import OURS, SPREAD, few_shot_table, literature_table, read_literature
 from pipelines.writing import augmentation, judging
 from tests.conftest import ROOT, read_details
@@ -113,38 +113,13 @@ def few_shot_intents() -> str:
 
 def levers() -> str:
     """What each change of the joint model brings, by cross-validation, paired with what it is a change of."""
-    found = {name: of for name, of in _variants().items() if name.startswith("joint-")}
-    lines = ["| variant | of | change | frames | difference, 95 % | slot F1 | difference, 95 % | intent |"]
-    lines.append("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, of in found.items():
-        shown = [f"{name}{_older(of)}", of["run"], _words(of)]
-        for metric in ("frame_accuracy", "f1"):
-            shown += [f"{of['metrics'][metric]['value']:.4f}", _beside(of, metric)]
-        lines.append(f"| {' | '.join(shown)} | {of['metrics']['accuracy']['value']:.4f} |")
-    return "\n".join(lines)
-
-
-def _beside(of: dict[str, Any], metric: str) -> str:
-    if metric not in of.get("beside", {}):
-        return ""
-    one = of["beside"][metric]
-    shown = f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})"
-    return f"**{shown}**" if one["beyond_chance"] else shown
+    return variants.table(_variants())
 
 
 def _variants() -> dict[str, Any]:
     """In the order of params.yaml, as the first is what the others change."""
-    found = _metrics("peers")["variants"]
+    found = _metrics("levers")["variants"]
     return {name: found[name] for name in _params()["variants"]["of"] if name in found}
-
-
-def _older(of: dict[str, Any]) -> str:
-    return augmentation.OLDER if of["older"] else ""
-
-
-def _words(of: dict[str, Any]) -> str:
-    start = ["from the adapted encoder"] if of["finetune_from"] == "adapted" else []
-    return ", ".join([*start, *(f"`{key}: {value}`" for key, value in of["change"].items())])
 
 
 def augmented() -> str:
@@ -157,7 +132,7 @@ def adapted() -> str:
     lines = ["| run | metric | from base | from adapted | difference, 95 % |", "| --- | --- | ---: | ---: | ---: |"]
     for of in (of for of in _variants().values() if of["finetune_from"] == "adapted" and "beside" in of):
         for metric, one in of["beside"].items():
-            shown = f"{one['second_value']:.4f} | {one['first_value']:.4f} | {_beside(of, metric)}"
+            shown = f"{one['second_value']:.4f} | {one['first_value']:.4f} | {variants.beside(of, metric)}"
             lines.append(f"| {of['run']} | {metric} | {shown} |")
     return "\n".join(lines)
 

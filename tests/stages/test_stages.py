@@ -313,8 +313,9 @@ def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
     assert report["made_from"]["options"]["folds"] == 2
     judged = sum(len(parquet.read(Path(f"data/splits/{part}.parquet"))) for part in ("train", "validation"))
     assert report["utterances"] == judged
-    assert run_stage("stages.peers").returncode == 0
-    shown = read_details("metrics/peers.json")["variants"]
+    result = run_stage("stages.levers")
+    assert result.returncode == 0, result.stderr
+    shown = read_details("metrics/levers.json")["variants"]
     assert set(shown) == {"intent-plain", "intent-adapted"}
     assert "beside" not in shown["intent-plain"]
     both = shown["intent-adapted"]["beside"]["accuracy"]
@@ -322,8 +323,8 @@ def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
         assert both[key] == pytest.approx(shown[name]["metrics"]["accuracy"]["value"], abs=1e-6)
 
     edit_params(lambda content: content["variants"]["of"]["intent-adapted"].update(change={"epochs": 9}))
-    assert run_stage("stages.peers").returncode == 0
-    shown = read_details("metrics/peers.json")["variants"]
+    assert run_stage("stages.levers").returncode == 0
+    shown = read_details("metrics/levers.json")["variants"]
     assert shown["intent-adapted"]["older"] == "measured with epochs 1, now 9"
     assert "beside" not in shown["intent-adapted"]
     assert_one_line_error(run_stage("stages.fold", "nothing", "1"), "variants.of.nothing", "joint-crf")
