@@ -42,6 +42,8 @@ def peers() -> None:
         ours += [_joint(notes)] if JOINT in runs else []
         ours += [_alone(notes)] if INTENT in runs else []
         ours += [_pair(notes)] if {INTENT, SLOTS} <= set(runs) else []
+        for run in runs:
+            _repeats(run, notes)  # the tables of metrics/ take their seeds, where no note says otherwise
         absent = [run for run in (JOINT, INTENT, SLOTS) if run not in runs]
         notes += [f"No row of ours for {run}: params.yaml has no such run." for run in absent]
     report: dict[str, Any] = {"source": source, "protocol": split.protocol}
@@ -72,7 +74,7 @@ def _plot(few_shot: dict[str, dict[str, float]], augmented: list[dict[str, Any]]
     points = [
         {"system": system, "utterances": benchmark_2017.utterances(size), "slot_f1": value}
         for system, values in few_shot.items()
-        if system != published.SPREAD
+        if system != published.SPREAD.format(published.OURS)
         for size, value in values.items()
     ]
     files.write_csv(PLOTS / "few_shot.csv", points, ["system", "utterances", "slot_f1"])
@@ -189,16 +191,18 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
             continue
         metric, kind = ("accuracy", "intent") if options.task == "intent" else ("slot_f1", "slots")
         size = benchmark_2017.WHOLE if drawn.per_intent is None else str(drawn.per_intent)
-        found[kind].ours(size, report[metric], report.get("sd"))
+        found[kind].ours(size, [draw[metric] for draw in report["draws"]])
         made_from = on_demand.made_from_size(drawn, options, choice, **shared)
         if other := on_demand.difference(report, source, made_from):
             found[kind].older[size] = other
     found["slots"].systems |= {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}
     found["intent"].systems |= published.read_few_shot(FEW_SHOT)
+    found["intent"].sources = published.few_shot_sources(FEW_SHOT)
     setfit = on_demand.read(ON_DEMAND / "setfit.json")  # by benchmarks/setfit_few_shot.py
     made = setfit["made_from"] if setfit and setfit["source"] == source else {}
     if made.get("encoder") == shared["encoder"] and made["draws"].items() <= draws.items():
-        found["intent"].systems["SetFit, run here"] = {size: of["accuracy"] for size, of in setfit["sizes"].items()}
+        for size, of in setfit["sizes"].items():
+            found["intent"].add("SetFit, run here", size, of["draws"])
     return found
 
 

@@ -100,7 +100,7 @@ def core() -> str:
 def few_shot() -> str:
     """Our few-shot figures beside the vendors'."""
     of = _metrics("peers")["few_shot"]["slots"]
-    systems, ours = of["systems"], [OURS, SPREAD]
+    systems, ours = of["systems"], [OURS, SPREAD.format(OURS)]
     order = [*ours, *sorted(set(systems) - set(ours), key=lambda name: -systems[name]["70"])]
     return few_shot_table({name: systems[name] for name in order}, of["older"])
 
@@ -225,10 +225,11 @@ def _embeddings(facts: dict) -> str:
 
 
 def _architecture(facts: dict) -> str:
+    layers = {role: max(row["times"] for row in facts[role]["modules"]) for role in ("encoder", "decoder")}
     return "; ".join(
         f"{facts[role]['name']} {facts[role]['weights'] / 1e6:.1f} M weights, "
-        f"{facts[role]['multiply_adds_a_piece'] / 1e6:.1f} M multiply-adds per token"
-        for role in ("encoder", "decoder")
+        f"{facts[role]['multiply_adds_a_piece'] / 1e6:.1f} M multiply-adds per token, layers: {count}"
+        for role, count in layers.items()
     )
 
 

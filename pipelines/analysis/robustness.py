@@ -126,7 +126,7 @@ def _neighbours(letter: str) -> list[str]:
 
 
 def _fillers(row: Utterance, random: Random) -> list[Edit]:
-    """A word to begin with, and one before a word that is in no slot."""
+    """A word to begin with, and one between two words, though never within a slot."""
     edits = [(0, 0, f"{random.choice(BEGINNINGS)} ")]
     places = [match.end() for match in re.finditer(r"\s+", row["text"].rstrip()) if _between(row, match.start())]
     if places:

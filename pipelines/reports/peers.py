@@ -19,9 +19,10 @@ FIGURES = ("intent", "slots", "frame")
 KINDS = {"joint": "Intent and slots from one model", "pair": "One model a task", "intent": "Intent alone"}
 ORDER = {"joint": "slots", "pair": "slots", "intent": "intent"}  # kind -> figure that its table is in order of
 TITLES = {"intent": "intent", "slots": "slot F1", "frame": "frame"}
+ABOUT = ("runs", "source")
 RUNS = re.compile(r"mean of \d+|one run|best of runs|re-run|not said")
 RESAMPLES = 2000
-OURS, SPREAD = "ours", "ours, deviation of draws"
+OURS, SPREAD = "ours", "{}, deviation of draws"
 FEW_SHOT_NOTES = """\
 Mean slot F1 by utterances per intent (Coucke et al. 2018, arXiv:1805.10190), scored on the `validate` files: strict F1
 of each of 53 (intent, slot) pairs, mean over draws, slots and intents; a vendor's precision of NaN (nothing was
@@ -30,8 +31,11 @@ whether its spans are strict. `all` is the whole training files, 1,942 to 2,000 
 in the vendors' reports), once.
 
 The learning rate is chosen on a share of each draw that is held out (`few_shot.choice`); the model then learns from all
-of the draw, and `validate` is read once. Figures of ours that are marked as older had options set by hand. SetFit has
-its own defaults (`benchmarks/setfit_few_shot.py`).
+of the draw, and `validate` is read once. Epochs and batch are set by hand; that intents are read from the mean of the
+tokens was chosen on 2,000 training utterances outside the draws, more labels than a size has. `all` has the epochs and
+the batch of slots-full and intent-full, which were chosen on validation, and in the literature split these are the same
+files: its lead may be a little of that. The learning rate, too, was set by hand in figures that are marked as older.
+SetFit has its own defaults (`benchmarks/setfit_few_shot.py`).
 
 Where the protocols differ: ours is one model for seven intents, theirs one model per intent; our three draws are our
 own; training texts that also stand in `validate` are taken out of ours (12 of the 2,100 that the draws come from).
@@ -148,13 +152,19 @@ def literature_page(ours: list[dict[str, Any]], published: list[dict[str, Any]],
 class FewShot:
     """A metric by system and size; `older` says how those of our sizes were measured that are not of today's params."""
 
-    systems: dict[str, dict[str, float]] = field(default_factory=lambda: {OURS: {}, SPREAD: {}})
+    systems: dict[str, dict[str, float]] = field(default_factory=lambda: {OURS: {}, SPREAD.format(OURS): {}})
     older: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
-    def ours(self, size: str, value: float, sd: float | None) -> None:
-        """Add one of our sizes, with the standard deviation over its draws."""
-        self.systems[OURS][size] = value
-        self.systems[SPREAD] |= {} if sd is None else {size: sd}
+    def ours(self, size: str, draws: list[float]) -> None:
+        """Add one of our sizes."""
+        self.add(OURS, size, draws)
+
+    def add(self, system: str, size: str, draws: list[float]) -> None:
+        """Add a size that was measured here: the mean over its draws and, of several, the standard deviation."""
+        self.systems.setdefault(system, {})[size] = mean(draws)
+        if len(draws) > 1:
+            self.systems.setdefault(SPREAD.format(system), {})[size] = stdev(draws)
 
 
 def read_few_shot(path: Path) -> dict[str, dict[str, float]]:
@@ -166,12 +176,17 @@ def read_few_shot(path: Path) -> dict[str, dict[str, float]]:
     systems = read_yaml(path)
     found = {}
     for name, of in systems.items() if isinstance(systems, dict) else [("", None)]:
-        figures = {key: value for key, value in of.items() if key != "source"} if isinstance(of, dict) else {}
+        figures = {key: value for key, value in of.items() if key not in ABOUT} if isinstance(of, dict) else {}
         known = all(isinstance(value, float | int) and 0 <= value <= 100 for value in figures.values())
-        if not figures or not known or not isinstance(of.get("source"), str):
-            raise InputError(f"{path}: {name}: expected a source and percents by size; mend it")
+        if not figures or not known or not all(isinstance(of.get(key), str) for key in ABOUT):
+            raise InputError(f"{path}: {name}: expected runs, a source and percents by size; mend it")
         found[name] = {str(size): value / 100 for size, value in figures.items()}
     return found
+
+
+def few_shot_sources(path: Path) -> dict[str, str]:
+    """System -> of what runs its published figures are, and where they stand; of a file that `read_few_shot` took."""
+    return {name: f"{of['runs']}; {of['source']}" for name, of in read_yaml(path).items()}
 
 
 def few_shot_page(found: dict[str, FewShot]) -> str:
@@ -183,6 +198,7 @@ def few_shot_page(found: dict[str, FewShot]) -> str:
         lines += ["## Intent accuracy", ""] if kind == "intent" else []
         lines += [few_shot_table(of.systems, of.older), ""]
         lines += [f"{OLDER} {size}: {other}." for size, other in of.older.items()] + ([""] if of.older else [])
+        lines += [f"{name}: {source}." for name, source in of.sources.items()] + ([""] if of.sources else [])
     lines += [FEW_SHOT_NOTES]
     return "\n".join(lines) + "\n"
 

@@ -130,18 +130,30 @@ def test_a_broken_literature_file_is_one_line(tmp_path, text, part):
 
 def test_few_shot_tables_have_ours_their_spread_and_what_is_older():
     slots, intents = peers.FewShot(older={"10": "measured with older code"}), peers.FewShot()
-    slots.ours("10", 0.5, 0.01)
-    slots.ours("all", 0.93, None)
+    slots.ours("10", [0.49, 0.5, 0.51])
+    slots.ours("all", [0.93])
     intents.systems |= peers.read_few_shot(ROOT / "data/peers/few_shot.yaml")
     page = peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| system | 10 | all |\n| --- | ---: | ---: |\n| ours | 0.500† | 0.930 |" in page
     assert "| ours, deviation of draws | 0.010 |  |" in page
     assert "† 10: measured with older code." in page
+    intents.sources = peers.few_shot_sources(ROOT / "data/peers/few_shot.yaml")
+    assert "BERT-base: not said; README" in peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| BERT-base | 0.822 | 0.957 | 0.967 | 0.978 | 0.986 |" in page
     assert max(len(line) for line in page.splitlines() if line.startswith("|")) <= 80
 
 
-@pytest.mark.parametrize("text", ["[", "x: 3", "x: {'10': 82}", "x: {'10': 182, source: a}", "x: {source: a}"])
+BROKEN_FEW_SHOT = [
+    "[",
+    "x: 3",
+    "x: {'10': 82}",
+    "x: {'10': 82, source: a}",
+    "x: {'10': 182, runs: a, source: a}",
+    "x: {runs: a, source: a}",
+]
+
+
+@pytest.mark.parametrize("text", BROKEN_FEW_SHOT)
 def test_a_broken_few_shot_file_is_one_line(tmp_path, text):
     path = tmp_path / "few_shot.yaml"
     path.write_text(text)

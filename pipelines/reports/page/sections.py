@@ -61,8 +61,8 @@ def results(found: Found, drawn: Charts) -> str:
     return "\n".join(
         [
             page.text(
-                "`full` trains every weight, `head` the new layer alone. One seed each; means over seeds, where others "
-                "were measured, stand beside the published figures. With few utterances small differences are noise."
+                "`full` trains every weight, `head` the new layer alone. With few utterances small differences are "
+                "noise."
             ),
             _chart("results", "Test, by run."),
             markdown(found.pages["summary"]),
