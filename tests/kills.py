@@ -40,8 +40,6 @@ STAGES = {
     "lesson@answers": ["data/lessons/answers", "metrics/lessons/answers.json"],
 }
 
-START = 0.3  # seconds in which Python has not come to a stage yet, so that nobody says anything
-
 
 def prepare(folder: Path, stages: list[str], patch: pytest.MonkeyPatch) -> dict[str, float]:
     """Make a project in `folder`, go there (`patch` goes back), run `stages` undisturbed; -> seconds of each."""
@@ -111,17 +109,26 @@ def _until_saved(stage: str, process: subprocess.Popen) -> None:
 
 
 def _signal_stage(dvc_process: int, number: int) -> bool:
-    """Send a signal to the Python process of the stage that DVC runs; -> whether there was one."""
+    """Send a signal to the Python process of the stage that DVC runs, once it heeds it; -> whether there was one.
+
+    While Python starts, before the first line of the stage, nobody is there to say anything.
+    """
     try:
         for child in psutil.Process(dvc_process).children(recursive=True):
             words = child.cmdline()
-            begun = time.time() - child.create_time() > START
-            if begun and words[1:2] == ["-m"] and words[2].startswith("stages."):  # not the shell around it
-                child.send_signal(number)
+            if words[1:2] == ["-m"] and words[2].startswith("stages.") and _heeds(child.pid, number):
+                child.send_signal(number)  # to it, not to the shell around it
                 return True
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError):
         pass  # it had just ended
     return False
+
+
+def _heeds(process: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal (proc(5), SigCgt)."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
+    return bool(caught >> (number - 1) & 1)
 
 
 def survives(
@@ -154,10 +161,11 @@ def main(count: int, number: int) -> int:
     stopped = number != signal.SIGKILL
     seeded, failures, broken = random.Random(13), 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        took = prepare(Path(folder), list(STAGES), pytest.MonkeyPatch())
-        expected = {stage: sums(stage) for stage in STAGES}
+        stages = list(STAGES)[:count]
+        took = prepare(Path(folder), stages, pytest.MonkeyPatch())
+        expected = {stage: sums(stage) for stage in stages}
         for n in range(count):
-            stage = list(STAGES)[n % len(STAGES)]
+            stage = stages[n % len(stages)]
             after = seeded.uniform(0, took[stage])
             wrong, said = survives(stage, after, expected[stage], number, alone=stopped)
             too_late = "Use `dvc push`" in said  # the work was done

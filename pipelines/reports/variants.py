@@ -1,5 +1,6 @@
 """The tables of variants that cross-validation judged, each beside what it is a variant of."""
 
+import json
 from typing import Any
 
 from pipelines.writing.augmentation import OLDER
@@ -35,4 +36,5 @@ def beside(of: dict[str, Any], metric: str) -> str:
 
 def _change(of: dict[str, Any]) -> str:
     start = ["from the adapted encoder"] if of["finetune_from"] == "adapted" else []
-    return ", ".join([*start, *(f"`{key}: {value}`" for key, value in of["change"].items())])
+    changes = [f"{key}: {json.dumps(value)}".replace('"', "") for key, value in of["change"].items()]
+    return ", ".join([*start, *(f"`{change}`" for change in changes)])
