@@ -48,6 +48,7 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
         "few_shot": lambda: ["slots", "joint", "intent"],
         "fold": lambda: ["intent", "slots", "joint", "masked_lm"],
         "variant": lambda: ["intent", "slots", "joint"],
+        "levers": lambda: ["intent", "slots", "joint"],
         "peers": lambda: ["slots", "joint", "intent"],
     }.get(name, list)()
     roots = [f"pipelines.tasks.{task}.task" for task in tasks]

@@ -28,6 +28,7 @@ def _different(numbers: list[int]) -> list[int]:
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Folds = Annotated[list[int], Field(min_length=2), AfterValidator(_different)]  # numbers of the parts, one each
 JUDGED = ("pipelines.data.drawing",)  # what parts are drawn with
+OLDER = "†"  # stands beside a figure that was measured otherwise than now
 CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of them train and predict with
 
 

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from pipelines.core.errors import InputError
 from pipelines.reports.benchmark_2017 import utterances
-from pipelines.writing.augmentation import OLDER
+from pipelines.reports.on_demand import OLDER
 
 KEYS = {"model", "kind", "runs", "encoder", "weights", "intent", "slots", "frame", "definition", "source"}
 FIGURES = ("intent", "slots", "frame")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pipelines.writing.augmentation import OLDER
+from pipelines.reports.on_demand import OLDER
 
 TITLES = {"frame_accuracy": "frames", "f1": "slot F1"}
 

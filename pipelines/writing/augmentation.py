@@ -10,10 +10,10 @@ from pipelines.core.provenance import described
 from pipelines.data.drawing import same_text
 from pipelines.data.utterances import Utterance
 from pipelines.decoder.options import Options as Decoder
+from pipelines.reports.on_demand import OLDER
 from pipelines.tasks.intent import Options as Classifier
 
 CODE = ("pipelines.decoder.sampling", "pipelines.decoder.scratch")  # what writes, beside what trains
-OLDER = "†"  # stands beside a figure that was measured otherwise than now
 
 
 class Options(Block):
