@@ -5,6 +5,7 @@ from typing import Any
 
 from pipelines.core import blocks, files
 from pipelines.core.command import command
+from pipelines.core.errors import InputError
 from pipelines.data.source import Data
 from pipelines.models import task as tasks
 from pipelines.reports import folds, on_demand
@@ -41,7 +42,11 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     adapt, rows = blocks.load("adapt_encoder", dict), on_demand.outside_test(SPLITS)
     found = {}
     for name, report in known.items():
-        start, block = on_demand.variant(name, of, finetune)
+        try:
+            start, block = on_demand.variant(name, of, finetune)
+        except InputError as error:  # the run that it is of was taken out of params.yaml
+            print(f"{name} is left out: {error}")
+            continue
         options = tasks.options(block, f"variants.of.{name}")
         made_from = on_demand.made_from_variant(options, start, adapt, **shared)
         older = on_demand.difference(report, source, made_from)

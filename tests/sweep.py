@@ -6,6 +6,7 @@ encoder, on the sample.
 
 import csv
 import io
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,7 +48,9 @@ def status() -> dict[str, str]:
 
 def work(seconds: float) -> dict[str, str]:
     """Start the workers; -> `status` once nothing is queued or runs, or after so many seconds."""
-    dvc("queue", "start", "--jobs", str(WORKERS))
+    command = ["dvc", "queue", "start", "--jobs", str(WORKERS)]
+    with Path("queue-start.log").open("w") as said:  # no pipe: the workers would hold it until they have nothing to do
+        subprocess.run(command, stdout=said, stderr=said, timeout=600, check=True)
     end = time.monotonic() + seconds
     while {"Queued", "Running"} & set(status().values()) and time.monotonic() < end:
         time.sleep(2)

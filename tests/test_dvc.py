@@ -129,8 +129,9 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
     output = dvc("repro")
     runs = [f"{stage}@{run}" for stage in ("finetune", "evaluate") for run in KEPT]
     written = {"fetch_decoder", "tune_decoder", "generate", "judge", "adapt_encoder", "compare_bert_gpt"}
-    others = {"download", "convert", "split", "fetch_encoder", "runs", "qa_limits", "peers", "summary", "report"}
-    assert set(ran(output)) == {*runs, *written, *others, *(f"lesson@{name}" for name in LEARNED)}
+    others = {"download", "convert", "split", "fetch_encoder", "qa_limits"}
+    tables = {"runs", "levers", "peers", "summary", "report"}
+    assert set(ran(output)) == {*runs, *written, *others, *tables, *(f"lesson@{name}" for name in LEARNED)}
     assert "Absent, as params.yaml has no such run: intent-head, qa-head." in Path("data/report/summary.md").read_text()
     assert "Absent" in Path("data/report/report.md").read_text()
     assert all(f"../lessons/{name}/index.html" in Path("data/report/lessons.html").read_text() for name in LEARNED)
@@ -152,7 +153,6 @@ def test_the_whole_line_as_a_dvc_user_works(repository):
 
     # what reads at a glance, between two commits that differ in one param
     output = dvc("exp", "run", "-S", "finetune.slots-full.learning_rate=3e-5")
-    tables = {"runs", "peers", "summary", "report"}
     assert set(ran(output)) == {"finetune@slots-full", "evaluate@slots-full", "judge", *tables}
     changed = dvc("metrics", "diff").splitlines()
     assert len(changed) <= 40

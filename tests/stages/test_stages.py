@@ -327,6 +327,12 @@ def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
     shown = read_details("metrics/levers.json")["variants"]
     assert shown["intent-adapted"]["older"] == "measured with epochs 1, now 9"
     assert "beside" not in shown["intent-adapted"]
+    kept = Path("params.yaml").read_text(encoding="utf-8")
+    edit_params(lambda content: content["finetune"].pop("intent-full"))
+    result = run_stage("stages.levers")
+    assert (result.returncode, read_details("metrics/levers.json")["variants"]) == (0, {})
+    assert "intent-plain is left out: params.yaml: variants.of.intent-plain: intent-full: no such run" in result.stdout
+    Path("params.yaml").write_text(kept, encoding="utf-8")
     assert_one_line_error(run_stage("stages.fold", "nothing", "1"), "variants.of.nothing", "joint-crf")
     assert_one_line_error(run_stage("stages.fold", "intent-plain", "7"), "variants.folds", "7")
     edit_params(lambda content: content["variants"]["of"]["joint-short"].update(run="joint-crf"))
