@@ -191,7 +191,7 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
             continue
         metric, kind = ("accuracy", "intent") if options.task == "intent" else ("slot_f1", "slots")
         size = benchmark_2017.WHOLE if drawn.per_intent is None else str(drawn.per_intent)
-        found[kind].ours(size, [draw[metric] for draw in report["draws"]])
+        found[kind].add(published.OURS, size, [draw[metric] for draw in report["draws"]])
         made_from = on_demand.made_from_size(drawn, options, choice, **shared)
         if other := on_demand.difference(report, source, made_from):
             found[kind].older[size] = other

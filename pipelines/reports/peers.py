@@ -156,10 +156,6 @@ class FewShot:
     older: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def ours(self, size: str, draws: list[float]) -> None:
-        """Add one of our sizes."""
-        self.add(OURS, size, draws)
-
     def add(self, system: str, size: str, draws: list[float]) -> None:
         """Add a size that was measured here: the mean over its draws and, of several, the standard deviation."""
         self.systems.setdefault(system, {})[size] = mean(draws)

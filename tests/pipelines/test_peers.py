@@ -130,8 +130,8 @@ def test_a_broken_literature_file_is_one_line(tmp_path, text, part):
 
 def test_few_shot_tables_have_ours_their_spread_and_what_is_older():
     slots, intents = peers.FewShot(older={"10": "measured with older code"}), peers.FewShot()
-    slots.ours("10", [0.49, 0.5, 0.51])
-    slots.ours("all", [0.93])
+    slots.add(peers.OURS, "10", [0.49, 0.5, 0.51])
+    slots.add(peers.OURS, "all", [0.93])
     intents.systems |= peers.read_few_shot(ROOT / "data/peers/few_shot.yaml")
     page = peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| system | 10 | all |\n| --- | ---: | ---: |\n| ours | 0.500† | 0.930 |" in page
