@@ -58,7 +58,7 @@ def table(
     if same:
         lines += ["", "Not told apart by these utterances (differences within chance, 95 %):", ""]
         lines += [f"- {_name(row['first'])} and {_name(row['second'])}, {row['metric']}" for row in same]
-    lines += ["", "One seed each; means over seeds, where others were measured, stand beside the literature."]
+    lines += ["", "One seed each; means over seeds, where measured, stand beside the literature."]
     if any(of["headline"] == "span_f1" for of in runs.values()):
         lines += [
             "",
