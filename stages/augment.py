@@ -17,6 +17,8 @@ from pipelines.models import inference, loading
 from pipelines.models.options import Run
 from pipelines.models.task import Task
 from pipelines.reports import on_demand
+from pipelines.reports.counting import counts
+from pipelines.reports.differences import Counts, difference
 from pipelines.tasks.intent.task import TASK as INTENT
 from pipelines.training import trainer
 from pipelines.writing import augmentation
@@ -79,16 +81,23 @@ def _draw(
     """One draw: a classifier of the few, what `write` gives of them, and a classifier of both."""
     tokenizer = loading.load_tokenizer(ENCODER)
 
-    def accuracy(model: Any) -> float:
-        return INTENT.score(inference.predictions(INTENT, model, tokenizer, test), test)["accuracy"]
+    def right(model: Any) -> Counts:
+        return counts(INTENT, model, tokenizer, test, "auto")["accuracy"]
 
     first = _train(INTENT, ENCODER, options.classifier, tokenizer, few, seed)
     samples = write(few, seed)
     said = inference.predictions(INTENT, first, tokenizer, [{"text": sample["text"]} for sample in samples])
     kept = augmentation.select(samples, said, few, options.sure, options.keep)
     second = _train(INTENT, ENCODER, options.classifier, tokenizer, few + kept, seed)
-    counts = {"train_utterances": len(few), "written": len(samples), "kept": len(kept)}
-    return counts | {"without": accuracy(first), "with": accuracy(second)}
+    gain = difference(("with", right(second)), ("without", right(first)), "accuracy")
+    return {
+        "train_utterances": len(few),
+        "written": len(samples),
+        "kept": len(kept),
+        "without": gain["second_value"],
+        "with": gain["first_value"],
+        "gain": {key: gain[key] for key in ("difference", "low", "high", "p", "beyond_chance")},
+    }
 
 
 def _train(task: Task, base: Path, options: Run, tokenizer: Any, rows: list[Utterance], seed: int) -> Any:

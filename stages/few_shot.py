@@ -22,6 +22,7 @@ RAW = Path("data/raw")
 CORPUS = Path("data/corpus")
 BASE = Path("data/models/base-encoder")
 REPORTS = Path("metrics/on_demand")
+CHOSEN = ("learning_rate", "epochs")  # options that each size chooses on what is held out of its draws
 
 
 def few_shot(size: str) -> None:
@@ -36,13 +37,26 @@ def few_shot(size: str) -> None:
     choice = blocks.load("few_shot.choice", on_demand.Choice)
     test = parquet.read(CORPUS / "validate.parquet")
     drawn, removed = benchmark_2017.draws(RAW, CORPUS, drawn_by.per_intent, drawn_by.draws, options.seed, key)
-    tried = []
+    tried: list[dict[str, Any]] = []
+
+    def attempt(changed: Run) -> None:
+        """Note how well these options do on what is held out of each draw."""
+        scores = [_on_held_out(rows, n, changed, choice.held_out) for n, rows in enumerate(drawn)]
+        tried.append(changed.model_dump(include={*CHOSEN}) | {"held_out": mean(scores)})
+
+    def best() -> Run:
+        """The options that did best so far."""
+        one = max(tried, key=lambda one: one["held_out"])
+        return options.model_copy(update={name: one[name] for name in CHOSEN})
+
     for rate in choice.learning_rates:
-        scores = [_on_held_out(rows, n, options, rate, choice.held_out) for n, rows in enumerate(drawn)]
-        tried.append({"learning_rate": rate, "held_out": mean(scores)})
-    best = max(tried, key=lambda one: one["held_out"])["learning_rate"]
+        attempt(options.model_copy(update={"learning_rate": rate}))
+    at_best_rate = best()
+    for epochs in drawn_by.other_epochs:
+        attempt(at_best_rate.model_copy(update={"epochs": epochs}))
+    chosen = best()
     draws = [
-        {"train_utterances": len(rows)} | _scores(options.task, _trained(rows, n, options, best)(test), test)
+        {"train_utterances": len(rows)} | _scores(options.task, _trained(rows, n, chosen)(test), test)
         for n, rows in enumerate(drawn)
     ]
     metric = "accuracy" if options.task == "intent" else "slot_f1"
@@ -61,7 +75,7 @@ def few_shot(size: str) -> None:
         ),
         "removed_from_pool": removed,
         "tried": tried,
-        "learning_rate": best,
+        **{name: getattr(chosen, name) for name in CHOSEN},
         metric: mean(values),
         "sd": stdev(values) if len(values) > 1 else None,
         "draws": draws,
@@ -69,11 +83,11 @@ def few_shot(size: str) -> None:
     files.write_details(REPORTS / f"few_shot-{size}.json", report)
 
 
-def _on_held_out(rows: list[Utterance], number: int, options: Run, rate: float, share: float) -> float:
+def _on_held_out(rows: list[Utterance], number: int, options: Run, share: float) -> float:
     """The headline metric on a share of the draw that training did not see; `validate` plays no part in it."""
     kept, held = benchmark_2017.held_out(rows, share, f"{options.seed}/{number}/held out")
     task = tasks.get(options.task)
-    return task.score(_trained(kept, number, options, rate)(held), held)[task.best]
+    return task.score(_trained(kept, number, options)(held), held)[task.best]
 
 
 def _scores(task: str, predictions: list[dict[str, Any]], rows: list[Utterance]) -> dict[str, Any]:
@@ -82,11 +96,11 @@ def _scores(task: str, predictions: list[dict[str, Any]], rows: list[Utterance])
     return benchmark_2017.mean_slot_f1(predictions, rows)
 
 
-def _trained(rows: list[Utterance], number: int, options: Run, rate: float) -> Callable[[list[Utterance]], Any]:
+def _trained(rows: list[Utterance], number: int, options: Run) -> Callable[[list[Utterance]], Any]:
     """What predicts after training on `rows`; the last epoch is kept, as there is no validation."""
     task = tasks.get(options.task)
     tokenizer = task.tokenizer(BASE, options)
-    options = options.model_copy(update={"learning_rate": rate, "seed": options.seed + number})
+    options = options.model_copy(update={"seed": options.seed + number})
     trainer.seed(options.seed)
     model = task.build(BASE, rows, options)
     with tempfile.TemporaryDirectory() as unfinished:

@@ -18,7 +18,7 @@ from pipelines.models.task import Task
 from pipelines.tasks.intent.task import TASK as INTENT
 from pipelines.tasks.slots.task import TASK as SLOTS
 from pipelines.writing import diversity, judging
-from pipelines.writing.ngrams import NgramModel
+from pipelines.writing.ngrams import best
 
 MODELS = Path("data/models")
 SPLITS = Path("data/splits")
@@ -38,7 +38,7 @@ def judge() -> None:
         {task: _judge(task, run) for task, run in ((INTENT, settings.intent), (SLOTS, settings.slots))}
     )
     decoder, tokenizer = _load(language_model.TASK, "decoder")
-    ngrams = NgramModel(settings.ngram_order, tokenizer, rows["train"])
+    ngrams, said = best(settings.ngram_orders, tokenizer, rows["train"], rows["validation"])
     if not SAMPLES.is_file():
         raise InputError(f"{SAMPLES}: not there yet; run: dvc repro generate")
     samples = pq.read_table(SAMPLES).to_pylist()
@@ -48,6 +48,7 @@ def judge() -> None:
         {"intent": name, "text": ngrams.write(name, seed, options.max_new_tokens)} for name in intents for seed in seeds
     ]
     validation, texts = rows["validation"], [row["text"] for row in rows["validation"]]
+    log_probabilities = language_model.log_probabilities(decoder, tokenizer, validation)
     strategies = options.strategies.listed()
     report = {
         "source": blocks.load("data", Data).name,
@@ -59,9 +60,10 @@ def judge() -> None:
             for name in strategies
         },
         "real": judging.measure(_real(validation, options), known, judges),
-        "ngram": judging.measure(by_ngrams, known, judges)
-        | language_model.perplexity(sum(ngrams.log_probability(row) for row in validation), texts),
-    } | language_model.perplexity(sum(language_model.log_probabilities(decoder, tokenizer, validation)), texts)
+        "ngram": {"order": ngrams.order} | judging.measure(by_ngrams, known, judges),
+        "ngram_orders": {str(order): language_model.perplexity(sum(of), texts) for order, of in said.items()},
+        "beside_ngrams": judging.beside(log_probabilities, said[ngrams.order], texts),
+    } | language_model.perplexity(sum(log_probabilities), texts)
     files.write_details(REPORT, report)
     files.write_json(HEADLINE, {"decoder": {"perplexity_per_word": report["perplexity_per_word"]}})
     with files.whole(PAGE) as folder:
@@ -98,7 +100,12 @@ def _page(report: dict[str, Any], settings: judging.Options) -> str:
         )
     ]
     judges = f"On validation the judges reach {told[0]} and {told[1]}."
-    tables = [judging.perplexity_table(report), "", judging.table(report), "", judges]
+    beside, order = report["beside_ngrams"], report["ngram"]["order"]
+    apart = (
+        f"GPT-2's perplexity is {beside['share']:.3f} of that of {order}-grams, the best of them "
+        f"({beside['low']:.3f} to {beside['high']:.3f}, 95 %)."
+    )
+    tables = [judging.perplexity_table(report), "", apart, "", judging.table(report), "", judges]
     return "\n".join([f"# GPT-2 tuned on {data}, judged", "", *tables]) + "\n"
 
 

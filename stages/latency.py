@@ -14,6 +14,8 @@ from pipelines.data import parquet
 from pipelines.data.source import Data
 from pipelines.data.utterances import Utterance
 from pipelines.models import task as tasks
+from pipelines.reports.counting import counted
+from pipelines.reports.differences import Counts, difference
 from pipelines.serving.exported import Exported
 from pipelines.serving.exporting import export
 from pipelines.serving.model import Model
@@ -22,6 +24,7 @@ MODELS = Path("data/models")
 SPLITS = Path("data/splits")
 REPORTS = Path("metrics/on_demand")
 FORMS = [("onnx", False), ("onnx", True), ("openvino", False), ("openvino", True)]
+LOST = ("difference", "low", "high", "p", "beyond_chance")
 BULK = 3  # all texts at once, so often in a turn
 
 
@@ -56,9 +59,9 @@ def latency(run: str) -> None:
 
 def measured(
     answering: dict[str, Any], rows: list[Utterance], task: tasks.Task, turns: int
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """For each that answers: median and 99th percentile of milliseconds for a text alone, tokenizer and all; texts a
-    second at once; and the scores on `rows`.
+    second at once; the scores on `rows`; and how far the first lies above it in each metric, paired by utterance.
 
     Each has its turn `turns` times, so that what else the machine does meets all alike.
     """
@@ -77,14 +80,19 @@ def measured(
                 start = perf_counter()
                 answer(texts)
                 bulk[name].append(len(texts) / (perf_counter() - start))
-    table = {}
+    table: dict[str, dict[str, Any]] = {}
+    first: dict[str, Counts] = {}
     for name, answer in answering.items():
-        scores = task.score(answer(texts), rows)
+        said = answer(texts)
+        scores, counts = task.score(said, rows), counted(task, said, rows)
+        first = first or counts
+        lost = {of: difference(("first", first[of]), (name, counts[of]), of) for of in counts if table}
         table[name] = {
             "single_p50_ms": float(np.percentile(alone[name], 50)) * 1000,
             "single_p99_ms": float(np.percentile(alone[name], 99)) * 1000,
             "texts_a_second": float(np.median(bulk[name])),
         } | {score: value for score, value in scores.items() if isinstance(value, float)}
+        table[name] |= {"lost": {of: {key: one[key] for key in LOST} for of, one in lost.items()}}
     return table
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.core import blocks, files
@@ -15,6 +16,7 @@ from pipelines.models import task as tasks
 from pipelines.models.options import Start
 from pipelines.reports import benchmark_2017, hard_core, on_demand
 from pipelines.reports import peers as published
+from pipelines.reports.differences import measured, unpacked
 from pipelines.writing import augmentation
 
 LITERATURE = Path("data/peers/literature.yaml")
@@ -137,11 +139,15 @@ def _pair(notes: list[str]) -> dict[str, Any]:
 
 def _hard_core() -> dict[str, Any] | None:
     """What all seeds of the joint model get wrong; None under a single seed, as many of its errors are chance."""
-    rows = _rows(JOINT)
-    wrong = [{row["id"] for row in rows if not row["right"]}]
-    wrong += [set(seed["wrong"]) for seed in _repeats(JOINT, [])]
-    texts = {row["id"]: row["text"] for row in rows}
-    return hard_core.hard_core(hard_core.read(HARD_CORE), wrong, texts) if len(wrong) > 1 else None
+    rows = sorted(_rows(JOINT), key=lambda row: row["id"])
+    seeds = [measured(rows)]
+    for seed in _repeats(JOINT, []):
+        if "not_whole" in seed:
+            seeds.append({metric: unpacked(of, metric, rows) for metric, of in seed["not_whole"].items()})
+        else:  # measured when frames alone were kept
+            right = [row["id"] not in seed["wrong"] for row in rows]
+            seeds.append({"frame_accuracy": np.array([[one, 1, 1] for one in right], dtype=int)})
+    return hard_core.hard_core(hard_core.read(HARD_CORE), rows, seeds) if len(seeds) > 1 else None
 
 
 def _slots_interval(rows: list[dict[str, Any]]) -> list[float]:

@@ -85,6 +85,8 @@ def copy_project(folder: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPat
         for run in (*content["finetune"].values(), *content["few_shot"]["sizes"].values()):
             run |= {"epochs": 1, "least_steps": 0}
         content["few_shot"]["choice"]["learning_rates"] = [1e-4, 1e-2]
+        for size in ("all", "intent-all"):
+            content["few_shot"]["sizes"][size]["other_epochs"] = [2]
         content["decoder"]["scratch"] |= {
             "least_frequency": 0,
             "vocab_size": 400,

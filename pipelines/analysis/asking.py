@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from pipelines.data.utterances import Utterance
-from pipelines.labels.metrics import micro_f1
 from pipelines.models.inference import predict
 from pipelines.models.options import Precision
+from pipelines.reports.differences import Counts, micro_f1
 from pipelines.tasks.qa import squad
 from pipelines.tasks.qa import task as qa
 
@@ -44,26 +44,38 @@ def ask(
     return Part(rows, answers, asked | {NOBODY: [set(model.config.questions)] * len(rows)})
 
 
-def by_chooser(validation: Part, test: Part) -> list[dict[str, Any]]:
+def by_chooser(validation: Part, test: Part) -> tuple[list[dict[str, Any]], dict[str, Counts]]:
     """For each that may choose the questions: how many test asks, and micro F1 of the spans (label, start, end).
+
+    Also what each utterance of test adds to that F1, see `pipelines.reports.differences`.
 
     The gold intent knows most: its questions are those of `evaluate`. A tagger is told nothing, so its F1 is to be set
     beside that of nobody, who asks everything. Slots that are not asked for are missed. From which margin on an answer
     is given is chosen for each on validation.
     """
-    found = []
+    found, counts = [], {}
     for chooser in test.asked:
         chosen = _chosen(validation, chooser)
         margins = np.array([answer["margin"] for answer, _ in chosen])
         right = np.array([qa.is_gold(answer, row) for answer, row in chosen])
         threshold = squad.best_threshold(margins, right, _slots(validation))
         chosen = _chosen(test, chooser)
-        given = [qa.is_gold(answer, row) for answer, row in chosen if answer["margin"] >= threshold]
+        given = [(answer, row) for answer, row in chosen if answer["margin"] >= threshold]
+        counts[chooser] = _counts(test.rows, given)
         found.append(
             {"chosen_by": chooser, "questions": len(chosen), "answered": len(given), "threshold": threshold}
-            | {"span_f1": micro_f1(sum(given), len(given), _slots(test))}
+            | {"span_f1": float(micro_f1(counts[chooser].sum(axis=0)))}
         )
-    return found
+    return found, counts
+
+
+def _counts(rows: list[Utterance], given: list[tuple[dict[str, Any], Utterance]]) -> Counts:
+    """Right, predicted and gold spans of each row, in the order of their ids."""
+    of = {row["id"]: [0, 0, len(row["slots"])] for row in sorted(rows, key=lambda row: row["id"])}
+    for answer, row in given:
+        of[row["id"]][0] += qa.is_gold(answer, row)
+        of[row["id"]][1] += 1
+    return np.array(list(of.values()), dtype=int)
 
 
 def _chosen(part: Part, chooser: str) -> list[tuple[dict[str, Any], Utterance]]:

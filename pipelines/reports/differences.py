@@ -4,14 +4,18 @@ Accuracies: the exact test of McNemar (1947) on the utterances that one run gets
 95 % interval of the difference, from utterances drawn anew (paired bootstrap, Efron and Tibshirani 1993, chapter 13).
 """
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
+from pipelines.data.utterances import Utterance
+
 RESAMPLES, SEED = 2000, 13
 LEVEL = 0.95
+SPANS = ("f1", "span_f1")  # micro F1; all else is a share of the utterances
 
 Counts = np.ndarray  # of each utterance, in the order of their ids: (right, predicted, gold)
 
@@ -21,7 +25,8 @@ def measured(rows: list[dict[str, Any]]) -> dict[str, Counts]:
 
     Args:
         rows: predictions of one run, with `id`, `intent` and `slots`, `predicted_intent` or `predicted_slots` or both.
-            Runs of other tasks have `answers_right`: the utterances on which all of their answers are right.
+            Runs of questions, with `predicted_answers`, have `span_f1`; they and those of other tasks `answers_right`:
+            the utterances on which all of their answers are right.
     """
     rows = sorted(rows, key=lambda row: row["id"])
     found = {}
@@ -32,7 +37,10 @@ def measured(rows: list[dict[str, Any]]) -> dict[str, Counts]:
         found["f1"] = [(len(gold & said), len(said), len(gold)) for gold, said in spans]
     if len(found) == 2:
         found["frame_accuracy"] = [(row["right"], 1, 1) for row in rows]
-    if not found:
+    if "predicted_answers" in rows[0]:
+        spans = [(_spans(row["slots"]), _spans(filter(_given, row["predicted_answers"]))) for row in rows]
+        found["span_f1"] = [(len(gold & said), len(said), len(gold)) for gold, said in spans]
+    if not found or "span_f1" in found:
         found["answers_right"] = [(row["right"], 1, 1) for row in rows]
     return {metric: np.array(counts, dtype=int) for metric, counts in found.items()}
 
@@ -44,7 +52,11 @@ def frames(intents: list[dict[str, Any]], slots: list[dict[str, Any]]) -> dict[s
     return {"frame_accuracy": np.array(right, dtype=int)}
 
 
-def _spans(slots: list[dict[str, Any]]) -> set[tuple[int, int, str]]:
+def _given(answer: dict[str, Any]) -> bool:
+    return bool(answer["answer"])
+
+
+def _spans(slots: Iterable[dict[str, Any]]) -> set[tuple[int, int, str]]:
     return {(slot["start"], slot["end"], slot["label"]) for slot in slots}
 
 
@@ -53,7 +65,7 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
 
     Returns:
         Rows of `metric`, `first`, `second`, their values, `difference` with `low` and `high`, `only_first` and
-        `only_second` (utterances that one alone gets all right), `p` (None for `f1`), and `beyond_chance`: whether the
+        `only_second` (utterances that one alone gets all right), `p` (None for F1), and `beyond_chance`: whether the
         interval leaves 0 out and, where there is one, p is below 0.05. Nothing is corrected for the number of pairs.
     """
     result = []
@@ -61,7 +73,7 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
     for metric in metrics:
         those = [(run, of[metric]) for run, of in runs.items() if metric in of]
         for one, other in combinations(those, 2):
-            first, second = sorted((one, other), key=lambda pair: -_f1(pair[1].sum(axis=0)))
+            first, second = sorted((one, other), key=lambda pair: -micro_f1(pair[1].sum(axis=0)))
             result.append({"metric": metric} | difference(first, second, metric))
     return result
 
@@ -69,12 +81,12 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
 def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
     (name, counts), (other, others) = first, second
     picks = np.random.default_rng(SEED).integers(len(counts), size=(RESAMPLES, len(counts)))
-    drawn = [_f1(np.stack([of[pick].sum(axis=0) for pick in picks])) for of in (counts, others)]
+    drawn = [micro_f1(np.stack([of[pick].sum(axis=0) for pick in picks])) for of in (counts, others)]
     low, high = np.percentile(drawn[0] - drawn[1], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    values = [float(_f1(of.sum(axis=0))) for of in (counts, others)]
+    values = [float(micro_f1(of.sum(axis=0))) for of in (counts, others)]
     whole = [(of[:, 0] == of[:, 1]) & (of[:, 0] == of[:, 2]) for of in (counts, others)]
     only = int((whole[0] & ~whole[1]).sum()), int((whole[1] & ~whole[0]).sum())
-    p = None if metric == "f1" else float(binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
+    p = None if metric in SPANS else float(binomtest(only[0], sum(only)).pvalue) if sum(only) else 1.0
     return {
         "first": name,
         "second": other,
@@ -90,6 +102,26 @@ def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: st
     }
 
 
-def _f1(counts: np.ndarray) -> np.ndarray:
-    """Micro F1 of (…, 3) counts of right, predicted and gold; where an utterance has one of each, the accuracy."""
+def packed(counts: Counts) -> str:
+    """`number:right/predicted/gold` of the utterances where the three differ; see `unpacked`."""
+    return " ".join(f"{n}:{'/'.join(map(str, of))}" for n, of in enumerate(counts.tolist()) if len(set(of)) > 1)
+
+
+def unpacked(not_whole: str, metric: str, rows: list[Utterance]) -> Counts:
+    """What each utterance adds to a metric, in the order of their ids.
+
+    Args:
+        not_whole: of `packed`; of the utterances that it does not name all is right.
+        rows: all that were judged.
+    """
+    rows = sorted(rows, key=lambda row: row["id"])
+    counts = np.array([[len(row["slots"]) if metric in SPANS else 1] * 3 for row in rows])
+    for entry in not_whole.split():
+        number, of = entry.split(":")
+        counts[int(number)] = [int(value) for value in of.split("/")]
+    return counts
+
+
+def micro_f1(counts: np.ndarray) -> np.ndarray:
+    """F1 of (…, 3) counts of right, predicted and gold; where an utterance has one of each, the accuracy."""
     return 2 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1)

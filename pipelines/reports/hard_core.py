@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.core.errors import InputError
 from pipelines.core.markdown import plain
+from pipelines.data.utterances import Utterance
+from pipelines.reports.differences import Counts, micro_f1
 from pipelines.reports.peers import over_seeds, read_yaml
 
 KINDS = {
@@ -13,6 +17,7 @@ KINDS = {
     "error": "the model's",
 }
 UNREAD = "unread"
+METRICS = {"frame_accuracy": "frame accuracy", "f1": "slot F1", "accuracy": "intent accuracy"}
 
 
 def read(path: Path) -> dict[str, dict[str, str]]:
@@ -33,28 +38,39 @@ def read(path: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def hard_core(known: dict[str, dict[str, str]], wrong: list[set[str]], texts: dict[str, str]) -> dict[str, Any]:
-    """What all seeds get wrong, and frame accuracy as published and with the slips among them set aside.
+def hard_core(
+    known: dict[str, dict[str, str]], rows: list[Utterance], seeds: list[dict[str, Counts]]
+) -> dict[str, Any]:
+    """What all seeds get wrong, and each metric as published and with the slips among them set aside.
 
-    Only what the model gets wrong was read, so setting slips aside can only raise its figure: it says how much they
+    Only what the model gets wrong was read, so setting slips aside can only raise its figures: it says how much they
     could explain, and replaces nothing.
 
     Args:
         known: what was read, see `read`.
-        wrong: for each seed the ids of the utterances that it gets wrong.
-        texts: of all utterances of test, by id.
+        rows: all utterances of test, in the order of their ids.
+        seeds: for each seed what each utterance adds to each metric, `frame_accuracy` among them.
     """
     unread = {"kind": UNREAD, "reason": ""}
-    core = [{"id": name, "text": texts[name]} | known.get(name, unread) for name in sorted(set.intersection(*wrong))]
+    wrong = ~np.any([of["frame_accuracy"][:, 0] == 1 for of in seeds], axis=0)
+    core = [
+        {"id": row["id"], "text": row["text"]} | known.get(row["id"], unread)
+        for row, all_wrong in zip(rows, wrong, strict=True)
+        if all_wrong
+    ]
     slips = {row["id"] for row in core if row["kind"] == "slip"}
-    rest = len(texts) - len(slips)
+    rest = np.array([row["id"] not in slips for row in rows])
+    scores = {}
+    for metric in METRICS:
+        if all(metric in of for of in seeds):
+            whole, without = ([float(micro_f1(of[metric][kept].sum(axis=0))) for of in seeds] for kept in (..., rest))
+            scores[metric] = {"as_published": over_seeds(whole), "slips_set_aside": over_seeds(without)}
     return {
-        "seeds": len(wrong),
-        "utterances": len(texts),
+        "seeds": len(seeds),
+        "utterances": len(rows),
         "core": core,
         "counts": {kind: sum(row["kind"] == kind for row in core) for kind in (*KINDS, UNREAD)},
-        "as_published": over_seeds([1 - len(ids) / len(texts) for ids in wrong]),
-        "slips_set_aside": over_seeds([1 - len(ids - slips) / rest for ids in wrong]),
+        "scores": scores,
     }
 
 
@@ -68,13 +84,14 @@ def page(report: dict[str, Any]) -> str:
 
 
 def table(report: dict[str, Any]) -> str:
-    """Markdown: how many of each kind all seeds get wrong, and the frame accuracy as published and without slips."""
+    """Markdown: how many of each kind all seeds get wrong, and each metric as published and without slips."""
     seeds, core = report["seeds"], report["core"]
     lines = [f"| wrong under all {seeds} seeds | {len(core)} of {report['utterances']} |", "| --- | ---: |"]
     said = KINDS | {UNREAD: "nobody read it yet"}
     lines += [f"| {kind}: {said[kind]} | {count} |" for kind, count in report["counts"].items()]
-    for key, name in (("as_published", "as published"), ("slips_set_aside", "slips set aside")):
-        figure = report[key]
-        spread = "" if figure["sd"] is None else f" ± {figure['sd']:.4f}"
-        lines.append(f"| frame accuracy, {name} | {figure['mean']:.4f}{spread} |")
+    for metric, of in report["scores"].items():
+        for key, name in (("as_published", "as published"), ("slips_set_aside", "slips set aside")):
+            figure = of[key]
+            spread = "" if figure["sd"] is None else f" ± {figure['sd']:.4f}"
+            lines.append(f"| {METRICS[metric]}, {name} | {figure['mean']:.4f}{spread} |")
     return "\n".join(lines)

@@ -33,14 +33,18 @@ CODE = ("pipelines.training.runs", "pipelines.models.inference")  # what all of 
 
 
 class Drawn(Block):
-    """What a size of the few-shot benchmark draws: utterances per intent, None for all, and how often."""
+    """What a size of the few-shot benchmark draws: utterances per intent, None for all, and how often.
+
+    And which `other_epochs` than its own are tried at the best learning rate, see `Choice`.
+    """
 
     per_intent: int | None = Field(gt=0)
     draws: int = Field(gt=0)
+    other_epochs: list[Annotated[int, Field(gt=0)]] = Field(default_factory=list)
 
 
 class Choice(Block):
-    """What of the options is chosen for a size, on which share of each draw: the learning rate."""
+    """What of the options is chosen for a size, on which share of each draw: the learning rate, and then the epochs."""
 
     held_out: Share
     learning_rates: list[float] = Field(min_length=1)
@@ -120,7 +124,7 @@ def made_from_variant(options: Run, start: str, adapt: dict[str, Any], **shared:
 
 
 def made_from_size(drawn: Drawn, options: Run, choice: Choice, **shared: Any) -> dict[str, Any]:
-    """What `few_shot` measures; its seed draws the utterances, so it counts. The learning rate is chosen."""
+    """What `few_shot` measures; its seed draws the utterances, so it counts. The learning rate is always chosen."""
     settings = options.model_dump(exclude={"learning_rate"}) | drawn.model_dump() | choice.model_dump()
     return _made_from(settings, [options.task], **shared)
 

@@ -7,6 +7,8 @@ from pipelines.data import parquet
 from pipelines.models import inference
 from pipelines.models import task as tasks
 from pipelines.models.options import Run
+from pipelines.reports.counting import counted
+from pipelines.reports.differences import packed
 from pipelines.training import runs
 
 
@@ -14,7 +16,8 @@ def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]
     """Train on the encoder in `base` with each seed, and evaluate on test; the models are not kept.
 
     Returns:
-        For each seed its test metrics, those on `validation`, and the ids of what it gets `wrong` on test.
+        For each seed its test metrics, those on `validation`, the ids of what it gets `wrong` on test, and for each
+        metric what is `not_whole`, see `differences.packed`.
     """
     task = tasks.get(options.task)
     tokenizer = task.tokenizer(base, options)
@@ -27,5 +30,7 @@ def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]
         scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
         pairs = zip(rows, predictions, strict=True)
         wrong = sorted(row["id"] for row, prediction in pairs if not task.is_right(prediction, row))
-        results.append({"seed": seed, "validation": trained.facts["validation"], "wrong": wrong} | scores)
+        facts = {"seed": seed, "validation": trained.facts["validation"], "wrong": wrong}
+        facts["not_whole"] = {metric: packed(of) for metric, of in counted(task, predictions, rows).items()}
+        results.append(facts | scores)
     return results

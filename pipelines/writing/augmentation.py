@@ -59,17 +59,25 @@ def select(
 
 
 def table(reports: list[dict[str, Any]]) -> str:
-    """Markdown table of what was measured, a row a size; a dagger stands beside one that is `older`."""
+    """Markdown table of what was measured, a row a size; a dagger stands beside one that is `older`.
+
+    Gains that are beyond chance (paired by utterance) are bold.
+    """
     lines = [
         "| utterances per intent | kept | without | with | gain by draw |",
         "| ---: | ---: | ---: | ---: | --- |",
     ]
     for report in reports:
-        gains = ", ".join(f"{draw['with'] - draw['without']:+.3f}" for draw in report["draws"])
+        gains = ", ".join(_gain(draw) for draw in report["draws"])
         kept = sum(draw["kept"] for draw in report["draws"]) / len(report["draws"])
         size = f"{report['per_intent']}{OLDER if report['older'] else ''}"
         lines.append(f"| {size} | {kept:.0f} | {report['without']:.3f} | {report['with']:.3f} | {gains} |")
     return "\n".join(lines)
+
+
+def _gain(draw: dict[str, Any]) -> str:
+    shown = f"{draw['with'] - draw['without']:+.3f}"
+    return f"**{shown}**" if draw.get("gain", {}).get("beyond_chance") else shown
 
 
 def page(reports: list[dict[str, Any]], published: dict[str, float], source: str, protocol: str) -> str:
@@ -91,7 +99,8 @@ def page(reports: list[dict[str, Any]], published: dict[str, float], source: str
         "",
         *(f"{OLDER} {report['per_intent']}: {report['older']}." for report in reports if report["older"]),
         *([""] if any(report["older"] for report in reports) else []),
-        f"With what was written, accuracy is higher in {sum(gain > 0 for gain in gains)} of {len(gains)} draws.",
+        f"With what was written, accuracy is higher in {sum(gain > 0 for gain in gains)} of {len(gains)} draws;",
+        "bold is beyond chance (exact test of McNemar and paired bootstrap, 95 %).",
         "",
         "Published, with 1 % of SNIPS, in percent, mean of 15 draws (Kumar et al. 2020, arXiv:2003.02245v1; a",
         "pre-trained decoder): " + ", ".join(f"{name} {value}" for name, value in published.items()) + ".",

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from statistics import mean
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from pipelines.core.blocks import Block, RunName
@@ -11,13 +12,14 @@ from pipelines.data.utterances import Utterance
 from pipelines.decoder.options import Strategies
 from pipelines.models import inference
 from pipelines.models.task import Task
+from pipelines.reports.differences import LEVEL, RESAMPLES, SEED
 from pipelines.writing import diversity
 
 
 class Options(Block):
-    """The n-gram model that the decoder is set beside, and the runs that judge."""
+    """The n-gram models of which the decoder is set beside the best on validation, and the runs that judge."""
 
-    ngram_order: int = Field(gt=1)
+    ngram_orders: list[Annotated[int, Field(gt=1)]] = Field(min_length=1)
     intent: RunName
     slots: RunName
 
@@ -122,10 +124,28 @@ def _cell(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
+def beside(decoder: list[float], ngrams: list[float], texts: list[str]) -> dict[str, Any]:
+    """The decoder's perplexity per word as a share of that of n-grams, by the log-probability of each text, in nats.
+
+    Returns:
+        `share`; `low` and `high`, its 95 % interval from texts drawn anew (paired bootstrap); and `beyond_chance`,
+        whether that leaves 1 out.
+    """
+    words = np.array([len(text.split()) + 1 for text in texts])  # as `language_model.perplexity` counts them
+    surprise = np.array(ngrams) - np.array(decoder)
+    drawn = np.random.default_rng(SEED)
+    picks = (drawn.integers(len(texts), size=len(texts)) for _ in range(RESAMPLES))
+    shares = [float(np.exp(surprise[pick].sum() / words[pick].sum())) for pick in picks]
+    low, high = (float(value) for value in np.percentile(shares, [50 * (1 - LEVEL), 50 * (1 + LEVEL)]))
+    share = float(np.exp(surprise.sum() / words.sum()))
+    return {"share": share, "low": low, "high": high, "beyond_chance": low > 1 or high < 1}
+
+
 def perplexity_table(report: dict[str, Any]) -> str:
     """Markdown table of metrics/generation.json: how well decoder and n-grams predict validation."""
     case = ", lower case" if report["lowercase"] else ""
-    rows = {f"GPT-2{case}": report, f"n-grams{case}": report["ngram"]}
+    rows = {f"GPT-2{case}": report}
+    rows |= {f"{order}-grams{case}": of for order, of in report["ngram_orders"].items()}
     lines = ["| | perplexity per word | bits per byte |", "| --- | ---: | ---: |"]
     lines += [
         f"| {name} | {row['perplexity_per_word']:.1f} | {row['bits_per_byte']:.3f} |" for name, row in rows.items()

@@ -25,13 +25,21 @@ class NgramModel:
         self.tokenizer, self.order, self.size = tokenizer, order, len(tokenizer)
         seen = Counter(place for row in rows for place in self._places(row))
         self.after: list[dict[Gram, dict[int, int]]] = []  # by order from 1: context -> token -> count
-        self.discounts: list[tuple[float, ...]] = []
+        self.discounts: list[tuple[float, ...]] = []  # of a count of 0, 1, 2, and 3 and more
+        self.totals: list[dict[Gram, tuple[int, float]]] = []  # context -> sum of its counts, and of what is taken off
         for length in range(1, order + 1):
             after: dict[Gram, dict[int, int]] = defaultdict(dict)
             for gram, count in self._counted(seen, length).items():
                 after[gram[:-1]][gram[-1]] = count
             self.after.append(dict(after))
-            self.discounts.append(_discounts(Counter(n for of in after.values() for n in of.values())))
+            off = (0.0, *_discounts(Counter(n for of in after.values() for n in of.values())))
+            self.discounts.append(off)
+            self.totals.append(
+                {
+                    context: (sum(of.values()), math.fsum(off[min(count, 3)] for count in of.values()))
+                    for context, of in after.items()
+                }
+            )
 
     def _counted(self, seen: Counter[Gram], length: int) -> Counter[Gram]:
         """How often each gram of this length stands there, where it is the longest or begins a text; of others, after
@@ -63,15 +71,28 @@ class NgramModel:
             after = self.after[length].get(context[len(context) - length :])
             if after is None:  # a longer one was not seen either
                 break
+            total, off = self.totals[length][context[len(context) - length :]]
             tokens, counts = (np.array(list(part)) for part in (after.keys(), after.values()))
-            taken = np.array([0.0, *self.discounts[length]])[np.minimum(counts, 3)]
-            shares *= taken.sum() / counts.sum()
-            shares[tokens] += (counts - taken) / counts.sum()
+            shares *= off / total
+            shares[tokens] += (counts - np.array(self.discounts[length])[np.minimum(counts, 3)]) / total
         return shares
+
+    def _share(self, place: Gram) -> float:
+        """What `shares` says of the last token of `place` after those before it."""
+        share = 1 / self.size
+        for length in range(self.order):
+            context = place[self.order - 1 - length : -1]
+            after = self.after[length].get(context)
+            if after is None:
+                break
+            total, off = self.totals[length][context]
+            count = after.get(place[-1], 0)
+            share = share * off / total + (count - self.discounts[length][min(count, 3)]) / total
+        return share
 
     def log_probability(self, row: Utterance) -> float:
         """Log-probability of the text and end of `row`, given its intent, in nats."""
-        return math.fsum(math.log(self.shares(place[:-1])[place[-1]]) for place in self._places(row))
+        return math.fsum(math.log(self._share(place)) for place in self._places(row))
 
     def write(self, intent: str, seed: int, max_new_tokens: int) -> str:
         """An utterance of `intent`, drawn token by token."""
@@ -85,6 +106,24 @@ class NgramModel:
                 break
             ids.append(drawn)
         return " ".join(self.tokenizer.decode(ids).split())
+
+
+def best(
+    orders: list[int], tokenizer: Any, rows: list[Utterance], validation: list[Utterance]
+) -> tuple[NgramModel, dict[int, list[float]]]:
+    """Of models of `rows`, one an order, the one that predicts `validation` best; and what each says of its rows.
+
+    Returns:
+        the model; order -> log-probability of each row of `validation`, in nats.
+    """
+    found, said = None, {}
+    for order in orders:  # one at a time, as each takes memory
+        model = NgramModel(order, tokenizer, rows)
+        said[order] = [model.log_probability(row) for row in validation]
+        if found is None or math.fsum(said[order]) > math.fsum(said[found.order]):
+            found = model
+    assert found
+    return found, said
 
 
 def _discounts(counts: Counter[int]) -> tuple[float, ...]:

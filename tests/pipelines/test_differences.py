@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.labels import metrics
-from pipelines.reports.differences import differences, frames, measured
+from pipelines.reports.differences import differences, frames, measured, packed, unpacked
 
 
 def rows(right, slots=None):
@@ -63,3 +63,28 @@ def test_slot_f1_counts_whole_spans_and_pairs_have_frames():
     joint = measured(rows([True, False], [gold, []]))
     assert set(joint) == {"accuracy", "f1", "frame_accuracy"}
     assert set(measured([{"id": "1", "right": True}])) == {"answers_right"}
+
+
+def test_what_is_kept_is_enough_for_all_counts():
+    rows = [{"id": f"{n}", "slots": [{"start": 0, "end": 1, "label": "a"}] * of} for n, of in enumerate((2, 0, 1, 3))]
+    counts = np.array([[1, 2, 2], [0, 1, 0], [0, 0, 1], [3, 3, 3]])
+    assert packed(counts) == "0:1/2/2 1:0/1/0 2:0/0/1"
+    assert unpacked(packed(counts), "f1", rows[::-1]).tolist() == counts.tolist()
+    assert unpacked("", "accuracy", rows).tolist() == [[1, 1, 1]] * 4
+
+
+def test_answers_count_as_spans_where_they_are_given():
+    slots = [{"start": 0, "end": 4, "label": "artist"}, {"start": 8, "end": 9, "label": "year"}]
+    answers = [
+        [slots[0] | {"answer": "jazz"}, slots[1] | {"answer": "9"}],
+        [slots[0] | {"answer": "jazz"}, {"start": 0, "end": 0, "label": "year", "answer": ""}],
+        [{"start": 0, "end": 4, "label": "album", "answer": "jazz"}],
+    ]
+    rows = [
+        {"id": str(n), "intent": "a", "slots": slots, "predicted_answers": said, "right": n == 0}
+        for n, said in enumerate(answers)
+    ]
+    found = measured(rows)
+    assert found["span_f1"].tolist() == [[2, 2, 2], [1, 1, 2], [0, 1, 2]]
+    assert found["answers_right"][:, 0].tolist() == [1, 0, 0]
+    assert set(found) == {"span_f1", "answers_right"}

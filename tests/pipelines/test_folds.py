@@ -28,12 +28,6 @@ def test_each_utterance_is_judged_once():
     assert OTHER["not_whole"]["f1"] == "0:1/2/2 1:0/1/0 2:0/0/1"
 
 
-def test_what_is_kept_is_enough_for_all_counts():
-    counts = folds.unpacked(OTHER["not_whole"]["f1"], "f1", ROWS[::-1]).tolist()
-    assert counts == [[1, 2, 2], [0, 1, 0], [0, 0, 1], [1, 1, 1], [3, 3, 3], [1, 1, 1]]
-    assert folds.unpacked("", "accuracy", ROWS).tolist() == [[1, 1, 1]] * 6
-
-
 def test_two_variants_are_compared_on_the_same_utterances():
     found = folds.beside({"variant": "one"} | ONE, {"variant": "other"} | OTHER, ROWS)
     assert found["frame_accuracy"]["difference"] == pytest.approx(2 / 6)

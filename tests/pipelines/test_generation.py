@@ -18,6 +18,7 @@ from pipelines.decoder.scratch import scratch
 from pipelines.fetching import base_models
 from pipelines.models import loading
 from pipelines.training import encoding, trainer
+from pipelines.writing import judging, ngrams
 from pipelines.writing.ngrams import NgramModel
 from stages.fetch_decoder import Decoder
 from tests.conftest import ROOT
@@ -287,3 +288,28 @@ def test_n_grams_are_a_distribution_that_knows_its_intent(rows, base):
     assert model.write("RateBook", 1, 20) == model.write("RateBook", 1, 20) != model.write("RateBook", 2, 20)
     unseen = asked[0] | {"text": "🙂 zzz"}
     assert math.isfinite(model.log_probability(unseen))
+
+
+def test_the_best_order_of_n_grams_is_that_which_predicts_validation_best(rows, base):
+    tokenizer = language_model.load_tokenizer(base, ["PlayMusic", "RateBook"])
+    found, said = ngrams.best([1, 2, 5], tokenizer, rows["train_full"], rows["validate"])
+    alone = {order: NgramModel(order, tokenizer, rows["train_full"]) for order in (1, 2, 5)}
+    assert said == {order: [one.log_probability(row) for row in rows["validate"]] for order, one in alone.items()}
+    assert found.order == max(said, key=lambda order: sum(said[order]))
+    reverse, _ = ngrams.best([5, 2, 1], tokenizer, rows["train_full"], rows["validate"])
+    assert reverse.order == found.order
+
+
+def test_a_lead_over_n_grams_is_paired_by_text():
+    texts = ["a b c", "a", "b c d e f"] * 60
+    half = [-math.log(2) * (len(text.split()) + 1) for text in texts]  # each word as likely as not
+    quarter = [2 * value for value in half]
+    found = judging.beside(half, quarter, texts)
+    assert [found[key] for key in ("share", "low", "high")] == pytest.approx([0.5] * 3)
+    assert found["beyond_chance"] is True
+    mixed = [one if n % 2 else other for n, (one, other) in enumerate(zip(half, quarter, strict=True))]
+    swapped = [other if n % 2 else one for n, (one, other) in enumerate(zip(half, quarter, strict=True))]
+    even = judging.beside(mixed, swapped, texts)
+    assert even["low"] < even["share"] < even["high"]
+    assert even["share"] == pytest.approx(1, abs=0.05)
+    assert even["beyond_chance"] is False

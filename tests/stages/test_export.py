@@ -13,7 +13,7 @@ from pipelines.data import parquet
 from pipelines.serving import Model
 from pipelines.serving.exported import BATCH, Exported, of_few_shapes
 from pipelines.serving.exporting import export
-from stages import convert, download, fetch_encoder, finetune, split
+from stages import convert, download, fetch_encoder, finetune, latency, split
 from tests.conftest import assert_one_line_error, copy_project, edit_params, run_stage
 
 RUNS = ("intent-full", "slots-full", "joint-full")
@@ -127,6 +127,25 @@ def test_what_openvino_says_of_a_text_is_the_same_in_any_company(trained):
     for count in (2, 3, 5, 7):
         for alone, among in zip((exported(text) for text in asked[:count]), exported(asked[:count]), strict=True):
             assert among["score"] == pytest.approx(alone["score"], abs=0.02)  # bf16, where the machine has it
+
+
+def test_what_an_export_loses_is_paired_by_utterance(trained):
+    model, rows = Model.load("data/models/joint-full"), parquet.read(Path("data/splits/test.parquet"))
+
+    def gold(asked):
+        of = {row["text"]: {"intent": row["intent"], "score": 1.0, "slots": row["slots"]} for row in rows}
+        return of[asked] if isinstance(asked, str) else [of[text] for text in asked]
+
+    def without_slots(asked):
+        return [said | {"slots": []} for said in gold(asked)] if isinstance(asked, list) else gold(asked)
+
+    table = latency.measured({"torch": gold, "same": gold, "less": without_slots}, rows, model.task, 1)
+    assert table["torch"]["lost"] == {}
+    assert table["same"]["lost"]["frame_accuracy"]["difference"] == 0
+    assert table["same"]["lost"]["frame_accuracy"]["beyond_chance"] is False
+    assert table["less"]["lost"]["f1"]["difference"] == pytest.approx(table["torch"]["slot_f1"]) == 1
+    assert table["less"]["lost"]["frame_accuracy"]["beyond_chance"] is True
+    assert table["less"]["lost"]["accuracy"]["difference"] == 0
 
 
 def test_an_export_needs_no_torch(trained):

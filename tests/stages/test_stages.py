@@ -98,6 +98,11 @@ def test_the_chain_from_download_to_summary(project):
     assert list(choosers) == ["gold intent", "predicted intent", "nobody"]
     # the gold intent's questions are those of evaluate, and the margin is chosen on the same rows
     assert choosers["gold intent"]["span_f1"] == pytest.approx(read_details("metrics/qa-full.json")["span_f1"])
+    beside = limits["beside_tagger"]
+    assert {beside["first"], beside["second"]} == {"slots-full", "qa-full, asked everything"}
+    of = {beside["first"]: beside["first_value"], beside["second"]: beside["second_value"]}
+    assert of["slots-full"] == pytest.approx(read_details("metrics/slots-full.json")["f1"], abs=1e-6)
+    assert of["qa-full, asked everything"] == pytest.approx(choosers["nobody"]["span_f1"], abs=1e-6)
     limits_page = Path("data/limits/qa.md").read_text(encoding="utf-8")
     shown = [line for line in limits_page.splitlines() if "| nobody |" in line]
     assert shown == [
@@ -134,6 +139,11 @@ def test_the_chain_from_download_to_summary(project):
     assert len(greedy) == 7
     # the same text again and again; one of fewer than four words has no BLEU of that order
     assert judged["strategies"]["greedy"]["self_bleu"] in (0, pytest.approx(100))
+    orders = {order: of["perplexity_per_word"] for order, of in judged["ngram_orders"].items()}
+    assert list(orders) == ["2", "3", "4", "5", "6"]
+    least = min(orders.values())
+    assert orders[str(judged["ngram"]["order"])] == least
+    assert judged["beside_ngrams"]["share"] == pytest.approx(judged["perplexity_per_word"] / least, rel=1e-4)
     page = Path("data/judgement/generation.md").read_text(encoding="utf-8")
     assert max(map(len, page.splitlines())) <= 100
 
@@ -162,7 +172,10 @@ def test_the_chain_from_download_to_summary(project):
     assert result.returncode == 0, result.stderr
     helped = read_details("metrics/on_demand/augment-5.json")
     assert helped["source"] == "sample"
-    assert [draw["train_utterances"] for draw in helped["draws"]] == [35]
+    (draw,) = helped["draws"]
+    assert draw["train_utterances"] == 35
+    assert draw["gain"]["difference"] == pytest.approx(draw["with"] - draw["without"], abs=1e-5)
+    assert draw["gain"]["low"] <= draw["gain"]["difference"] <= draw["gain"]["high"]
     assert run_stage("stages.peers").returncode == 0
     assert "| 5 | " in Path("data/comparison/augmentation.md").read_text(encoding="utf-8")
     assert len(Path("metrics/plots/augment.csv").read_text(encoding="utf-8").splitlines()) == 3
@@ -274,7 +287,13 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         assert [draw["train_utterances"] for draw in report["draws"]] == [utterances] * (1 if size == "all" else 3)
         assert report["source"] == "sample"
         best = max(report["tried"], key=lambda one: one["held_out"])
-        assert (len(report["tried"]), report["learning_rate"]) == (2, best["learning_rate"])
+        assert (report["learning_rate"], report["epochs"]) == (best["learning_rate"], best["epochs"])
+        first, second, *others = [(one["learning_rate"], one["epochs"]) for one in report["tried"]]
+        assert (first, second) == ((1e-4, 1), (1e-2, 1))
+        assert [epochs for _, epochs in others] == ([2] if size == "all" else [])
+        assert {rate for rate, _ in others} <= {
+            max(report["tried"][:2], key=lambda one: one["held_out"])["learning_rate"]
+        }
 
     edit_params(lambda content: content["data"].update(source="snips"))
     assert run_stage("stages.peers").returncode == 0  # what was measured on the sample does not stand for SNIPS
@@ -288,6 +307,10 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     report = read_details("metrics/peers.json")
     frames = [seed["frame_accuracy"] for seed in joint]
     assert report["ours"]["joint"]["frame"]["mean"] == pytest.approx(sum(frames) / 3, abs=1e-6)
+    published = {metric: of["as_published"]["mean"] for metric, of in report["hard_core"]["scores"].items()}
+    assert list(published) == ["frame_accuracy", "f1", "accuracy"]
+    for metric, key in (("frame_accuracy", "frame_accuracy"), ("f1", "slot_f1"), ("accuracy", "intent_accuracy")):
+        assert published[metric] == pytest.approx(sum(seed[key] for seed in joint) / 3, abs=1e-6)
     assert report["ours"]["pair"]["frame"]["seeds"] == 3
     assert report["few_shot"]["slots"]["systems"]["Snips"]["70"] == pytest.approx(0.768, abs=1e-3)
     assert set(report["few_shot"]["slots"]["systems"]["ours"]) == {"10", "70", "all"}
