@@ -33,7 +33,10 @@ def setfit_few_shot() -> None:
     """Make metrics/on_demand/setfit.json; sizes that are already there are kept, so that it goes on where it ended."""
     encoder, source = blocks.load("encoder", dict), blocks.load("data", Data).name
     sizes = {size: on_demand.few_shot_size(blocks.raw(f"few_shot.sizes.{size}"), size) for size in SIZES}
-    drawn_as = {size: drawn.model_dump() | {"seed": options.seed} for size, (drawn, options) in sizes.items()}
+    drawn_as = {
+        size: drawn.model_dump(include={"per_intent", "draws"}) | {"seed": options.seed}
+        for size, (drawn, options) in sizes.items()
+    }
     made_from = {"encoder": encoder, "setfit": version("setfit"), "pairs": PAIRS, "draws": drawn_as}
     old = on_demand.read(REPORT) or {}
     found = old["sizes"] if (old.get("made_from"), old.get("source")) == (made_from, source) else {}

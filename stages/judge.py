@@ -100,12 +100,7 @@ def _page(report: dict[str, Any], settings: judging.Options) -> str:
         )
     ]
     judges = f"On validation the judges reach {told[0]} and {told[1]}."
-    beside, order = report["beside_ngrams"], report["ngram"]["order"]
-    apart = (
-        f"GPT-2's perplexity is {beside['share']:.3f} of that of {order}-grams, the best of them "
-        f"({beside['low']:.3f} to {beside['high']:.3f}, 95 %)."
-    )
-    tables = [judging.perplexity_table(report), "", apart, "", judging.table(report), "", judges]
+    tables = [judging.perplexity_table(report), "", judging.table(report), "", judges]
     return "\n".join([f"# GPT-2 tuned on {data}, judged", "", *tables]) + "\n"
 
 

@@ -191,7 +191,7 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
     draws = {}
     for name, block in blocks.load("few_shot.sizes", dict[str, dict]).items():
         drawn, options = on_demand.few_shot_size(block, f"few_shot.sizes.{name}")
-        draws[name] = drawn.model_dump() | {"seed": options.seed}
+        draws[name] = drawn.model_dump(include={"per_intent", "draws"}) | {"seed": options.seed}
         report = on_demand.read(ON_DEMAND / f"few_shot-{name}.json")
         if report is None or report["source"] != source:
             continue

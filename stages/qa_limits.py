@@ -29,33 +29,28 @@ WHY = {
 
 def qa_limits() -> None:
     """Make metrics/qa_limits.json and the Markdown page data/limits/qa.md."""
-    run, intent, slots = (blocks.load(f"qa_limits.{name}", blocks.RunName) for name in ("run", "intent", "slots"))
+    run, intent = blocks.load("qa_limits.run", blocks.RunName), blocks.load("qa_limits.intent", blocks.RunName)
     there = _there(run)
     cases = _asked(run) if there else []
-    choosers, counts = _choosers(run, intent if _there(intent) else None) if there else ([], {})
-    beside = _beside_tagger(counts, run, slots) if there and _there(slots) else None
+    choosers = _choosers(run, intent if _there(intent) else None) if there else []
     answered = sum(bool(case["answer"]) for case in cases)
     source = blocks.load("data", Data).name
     report = {"source": source, "questions": len(cases), "answered": answered, "cases": cases, "choosers": choosers}
-    report |= {"beside_tagger": beside} if beside else {}
-    absent = [f"params.yaml has no run `{name}`" for name in (run, intent, slots) if not _there(name)]
+    absent = [f"params.yaml has no run `{name}`" for name in (run, intent) if not _there(name)]
     files.write_details(REPORT, report | ({"absent": absent} if absent else {}))
     for line in absent:
         print(f"qa_limits: {line}")
     with files.whole(PAGE) as folder:
         folder.mkdir()
-        files.write_text(folder / "qa.md", _page(run, source, cases, choosers, beside) if there else f"{absent[0]}.\n")
+        files.write_text(folder / "qa.md", _page(run, source, cases, choosers) if there else f"{absent[0]}.\n")
 
 
 def _there(run: str) -> bool:
     return files.read_json(RUNS / f"{run}.json")["files"] is not None
 
 
-def _choosers(run: str, intent: str | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Span F1 by who chooses the questions: the gold intent, that which the run `intent` predicts, or nobody.
-
-    Also what each utterance adds to it.
-    """
+def _choosers(run: str, intent: str | None) -> list[dict[str, Any]]:
+    """Span F1 by who chooses the questions: the gold intent, that which the run `intent` predicts, or nobody."""
     from pipelines.analysis import asking
     from pipelines.data import parquet
     from pipelines.models import inference, loading
@@ -73,21 +68,6 @@ def _choosers(run: str, intent: str | None) -> tuple[list[dict[str, Any]], dict[
             predicted = [one["intent"] for one in read]
         found.append(asking.ask(model, tokenizer, rows, predicted))
     return asking.by_chooser(*found)
-
-
-def _beside_tagger(counts: dict[str, Any], run: str, slots: str) -> dict[str, Any]:
-    """The run `slots`, a tagger, beside the run of questions that is asked everything, paired by utterance of test."""
-    from pipelines.analysis import asking
-    from pipelines.data import parquet
-    from pipelines.models import loading
-    from pipelines.reports.counting import counts as counts_of
-    from pipelines.reports.differences import difference
-    from pipelines.tasks.slots.task import TASK as SLOTS
-
-    rows = parquet.read(SPLITS / "test.parquet")
-    tagger = loading.load_model(SLOTS.auto_class, MODELS / slots), loading.load_tokenizer(MODELS / slots)
-    tagged = counts_of(SLOTS, *tagger, rows, "auto")["f1"]
-    return difference((slots, tagged), (f"{run}, asked everything", counts[asking.NOBODY]), "f1")
 
 
 def _asked(run: str) -> list[dict[str, str]]:
@@ -125,13 +105,7 @@ def _why(case: dict[str, str]) -> str:
     return WHY[case["kind"]]
 
 
-def _page(
-    run: str,
-    source: str,
-    cases: list[dict[str, str]],
-    choosers: list[dict[str, Any]],
-    beside: dict[str, Any] | None,
-) -> str:
+def _page(run: str, source: str, cases: list[dict[str, str]], choosers: list[dict[str, Any]]) -> str:
     data = described(source)
     lines = [f"What `{run}` (trained on {data}) answers to questions that no single span answers.", ""]
     lines += ["| kind | text | question | right | model's answer | why it is wrong |", "| --- " * 6 + "|"]
@@ -147,10 +121,6 @@ def _page(
     lines += ["who asks everything; the margin that an answer needs is chosen on validation.", ""]
     lines += ["| chosen by | questions | answered | span F1 |", "| --- | ---: | ---: | ---: |"]
     lines += [f"| {c['chosen_by']} | {c['questions']:,} | {c['answered']:,} | {c['span_f1']:.4f} |" for c in choosers]
-    if beside:
-        shown = f"{beside['difference']:+.4f} ({beside['low']:+.4f} to {beside['high']:+.4f})"
-        lines += ["", f"The tagger {beside['first']} has F1 {beside['first_value']:.4f}; beside that of nobody:"]
-        lines += [f"{shown}, 95 %, paired bootstrap over the utterances."]
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,6 @@ LOOKED_AT = (
     "judge.slots",
     "qa_limits.run",
     "qa_limits.intent",
-    "qa_limits.slots",
     "lessons.embeddings.tuned",
     "lessons.attention.tuned",
     "lessons.transfer.models",

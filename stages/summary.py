@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.data.source import Data
-from pipelines.reports.differences import differences, frames, measured
+from pipelines.reports.differences import Counts, differences, frames, measured, unpacked
 from pipelines.reports.environment import environment
 from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of, table
 
 PREDICTIONS = Path("data/predictions")
+QA_LIMITS = Path("metrics/qa_limits.json")
 SUMMARY = Path("metrics/summary.json")
 DIFFERENCES = Path("metrics/differences.json")
 ENVIRONMENT = Path("metrics/environment.json")
@@ -28,12 +29,21 @@ def summary() -> None:
     pairs = {f"{first}+{second}": pair_accuracy(right[first], right[second]) for first, second in pairs_of(runs)}
     files.write_json(SUMMARY, nested(runs, pairs))
     counts = {run: measured(rows) for run, rows in said.items()}
+    counts |= _asked_everything(blocks.load("qa_limits.run", blocks.RunName), said)
     counts |= {f"{first}+{second}": frames(said[first], said[second]) for first, second in pairs_of(runs)}
     apart = differences(counts)
     files.write_details(DIFFERENCES, {"source": blocks.load("data", Data).name, "pairs": apart})
     files.write_details(ENVIRONMENT, environment(blocks.load("threads", blocks.Threads)))
     absent = [run for run in BUILT_IN if run not in runs]
     files.write_text(REPORT, table(runs, pairs, absent, apart))
+
+
+def _asked_everything(run: str, said: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Counts]]:
+    """The run of questions where nobody chooses them, as a tagger is told no intent: its F1 is one of all labels."""
+    choosers = {one["chosen_by"]: one for one in files.read_json(QA_LIMITS)[0]["choosers"]}
+    if "nobody" not in choosers:  # params.yaml has no such run
+        return {}
+    return {f"{run}, asked everything": {"f1": unpacked(choosers["nobody"]["not_whole"], "f1", said[run])}}
 
 
 if __name__ == "__main__":

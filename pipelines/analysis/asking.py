@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.data.utterances import Utterance
 from pipelines.models.inference import predict
 from pipelines.models.options import Precision
-from pipelines.reports.differences import Counts, micro_f1
+from pipelines.reports.differences import Counts, micro_f1, packed
 from pipelines.tasks.qa import squad
 from pipelines.tasks.qa import task as qa
 
@@ -44,16 +44,16 @@ def ask(
     return Part(rows, answers, asked | {NOBODY: [set(model.config.questions)] * len(rows)})
 
 
-def by_chooser(validation: Part, test: Part) -> tuple[list[dict[str, Any]], dict[str, Counts]]:
+def by_chooser(validation: Part, test: Part) -> list[dict[str, Any]]:
     """For each that may choose the questions: how many test asks, and micro F1 of the spans (label, start, end).
 
-    Also what each utterance of test adds to that F1, see `pipelines.reports.differences`.
+    Which utterances of test are `not_whole` in that F1 is kept too, see `pipelines.reports.differences.packed`.
 
     The gold intent knows most: its questions are those of `evaluate`. A tagger is told nothing, so its F1 is to be set
     beside that of nobody, who asks everything. Slots that are not asked for are missed. From which margin on an answer
     is given is chosen for each on validation.
     """
-    found, counts = [], {}
+    found = []
     for chooser in test.asked:
         chosen = _chosen(validation, chooser)
         margins = np.array([answer["margin"] for answer, _ in chosen])
@@ -61,12 +61,12 @@ def by_chooser(validation: Part, test: Part) -> tuple[list[dict[str, Any]], dict
         threshold = squad.best_threshold(margins, right, _slots(validation))
         chosen = _chosen(test, chooser)
         given = [(answer, row) for answer, row in chosen if answer["margin"] >= threshold]
-        counts[chooser] = _counts(test.rows, given)
+        counts = _counts(test.rows, given)
         found.append(
             {"chosen_by": chooser, "questions": len(chosen), "answered": len(given), "threshold": threshold}
-            | {"span_f1": float(micro_f1(counts[chooser].sum(axis=0)))}
+            | {"span_f1": float(micro_f1(counts.sum(axis=0))), "not_whole": packed(counts)}
         )
-    return found, counts
+    return found
 
 
 def _counts(rows: list[Utterance], given: list[tuple[dict[str, Any], Utterance]]) -> Counts:

@@ -4,7 +4,7 @@ Accuracies: the exact test of McNemar (1947) on the utterances that one run gets
 95 % interval of the difference, from utterances drawn anew (paired bootstrap, Efron and Tibshirani 1993, chapter 13).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -80,9 +80,9 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
 
 def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
     (name, counts), (other, others) = first, second
-    picks = np.random.default_rng(SEED).integers(len(counts), size=(RESAMPLES, len(counts)))
-    drawn = [micro_f1(np.stack([of[pick].sum(axis=0) for pick in picks])) for of in (counts, others)]
-    low, high = np.percentile(drawn[0] - drawn[1], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    drawn = [[of[pick].sum(axis=0) for of in (counts, others)] for pick in resampled(len(counts))]
+    ours, theirs = micro_f1(np.array(drawn)).T
+    low, high = np.percentile(ours - theirs, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     values = [float(micro_f1(of.sum(axis=0))) for of in (counts, others)]
     whole = [(of[:, 0] == of[:, 1]) & (of[:, 0] == of[:, 2]) for of in (counts, others)]
     only = int((whole[0] & ~whole[1]).sum()), int((whole[1] & ~whole[0]).sum())
@@ -100,6 +100,12 @@ def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: st
         "p": p,
         "beyond_chance": bool(low > 0 or high < 0) and (p is None or p < 1 - LEVEL),
     }
+
+
+def resampled(size: int) -> Iterator[np.ndarray]:
+    """Numbers of as many utterances, drawn anew with replacement, again and again."""
+    drawn = np.random.default_rng(SEED)
+    return (drawn.integers(size, size=size) for _ in range(RESAMPLES))
 
 
 def packed(counts: Counts) -> str:

@@ -43,8 +43,8 @@ def hard_core(
 ) -> dict[str, Any]:
     """What all seeds get wrong, and each metric as published and with the slips among them set aside.
 
-    Only what the model gets wrong was read, so setting slips aside can only raise its figures: it says how much they
-    could explain, and replaces nothing.
+    Only what the model gets wrong was read, so setting slips aside can only raise its frame accuracy: it says how much
+    they could explain, and replaces nothing. A slip of slots is often right in its intent, and counts there no more.
 
     Args:
         known: what was read, see `read`.

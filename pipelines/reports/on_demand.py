@@ -125,7 +125,9 @@ def made_from_variant(options: Run, start: str, adapt: dict[str, Any], **shared:
 
 def made_from_size(drawn: Drawn, options: Run, choice: Choice, **shared: Any) -> dict[str, Any]:
     """What `few_shot` measures; its seed draws the utterances, so it counts. The learning rate is always chosen."""
-    settings = options.model_dump(exclude={"learning_rate"}) | drawn.model_dump() | choice.model_dump()
+    settings = (
+        options.model_dump(exclude={"learning_rate"}) | drawn.model_dump(exclude_defaults=True) | choice.model_dump()
+    )
     return _made_from(settings, [options.task], **shared)
 
 

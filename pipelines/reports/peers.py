@@ -31,10 +31,11 @@ whether its spans are strict. `all` is the whole training files, 1,942 to 2,000 
 in the vendors' reports), once.
 
 The learning rate is chosen on a share of each draw that is held out (`few_shot.choice`); the model then learns from all
-of the draw, and `validate` is read once. Epochs and batch are set by hand; that intents are read from the mean of the
-tokens was chosen on 2,000 training utterances outside the draws, more labels than a size has. `all` has the epochs and
-the batch of slots-full and intent-full, which were chosen on validation, and in the literature split these are the same
-files: its lead may be a little of that. The learning rate, too, was set by hand in figures that are marked as older.
+of the draw, and `validate` is read once. Batch and, of the small sizes, epochs are set by hand; that intents are read
+from the mean of the tokens was chosen on 2,000 training utterances outside the draws, more labels than a size has.
+`all` chooses its epochs on what is held out too. Its batch, and around which learning rates it looks, are those of
+slots-full and intent-full, which were chosen on validation, partly the same files. In figures that are marked as older
+the rate, and in `all` the epochs, came from there too.
 SetFit has its own defaults (`benchmarks/setfit_few_shot.py`).
 
 Where the protocols differ: ours is one model for seven intents, theirs one model per intent; our three draws are our

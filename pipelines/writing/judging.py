@@ -12,7 +12,7 @@ from pipelines.data.utterances import Utterance
 from pipelines.decoder.options import Strategies
 from pipelines.models import inference
 from pipelines.models.task import Task
-from pipelines.reports.differences import LEVEL, RESAMPLES, SEED
+from pipelines.reports.differences import LEVEL, resampled
 from pipelines.writing import diversity
 
 
@@ -110,7 +110,7 @@ def _share(found: list[bool] | None, samples: list[dict[str, Any]]) -> float | N
 
 def table(report: dict[str, Any]) -> str:
     """Markdown table of metrics/generation.json: real utterances, n-grams, then each strategy."""
-    rows = {"real utterances": report["real"], "n-grams": report["ngram"]}
+    rows = {"real utterances": report["real"], f"{report['ngram']['order']}-grams": report["ngram"]}
     rows |= {name: report["strategies"][name] for name in Strategies.model_fields if name in report["strategies"]}
     lines = [f"| | {' | '.join(COLUMNS)} |", "| --- " + "| ---: " * len(COLUMNS) + "|"]
     lines += [
@@ -133,9 +133,7 @@ def beside(decoder: list[float], ngrams: list[float], texts: list[str]) -> dict[
     """
     words = np.array([len(text.split()) + 1 for text in texts])  # as `language_model.perplexity` counts them
     surprise = np.array(ngrams) - np.array(decoder)
-    drawn = np.random.default_rng(SEED)
-    picks = (drawn.integers(len(texts), size=len(texts)) for _ in range(RESAMPLES))
-    shares = [float(np.exp(surprise[pick].sum() / words[pick].sum())) for pick in picks]
+    shares = [float(np.exp(surprise[pick].sum() / words[pick].sum())) for pick in resampled(len(texts))]
     low, high = (float(value) for value in np.percentile(shares, [50 * (1 - LEVEL), 50 * (1 + LEVEL)]))
     share = float(np.exp(surprise.sum() / words.sum()))
     return {"share": share, "low": low, "high": high, "beyond_chance": low > 1 or high < 1}
@@ -146,8 +144,12 @@ def perplexity_table(report: dict[str, Any]) -> str:
     case = ", lower case" if report["lowercase"] else ""
     rows = {f"GPT-2{case}": report}
     rows |= {f"{order}-grams{case}": of for order, of in report["ngram_orders"].items()}
+    beside, order = report.get("beside_ngrams"), report["ngram"]["order"]
     lines = ["| | perplexity per word | bits per byte |", "| --- | ---: | ---: |"]
     lines += [
         f"| {name} | {row['perplexity_per_word']:.1f} | {row['bits_per_byte']:.3f} |" for name, row in rows.items()
     ]
+    if beside:  # not in a report of before it was measured
+        shown = f"{beside['share']:.3f} of that of {order}-grams ({beside['low']:.3f} to {beside['high']:.3f}, 95 %)."
+        lines += ["", f"GPT-2's perplexity is {shown}"]
     return "\n".join(lines)

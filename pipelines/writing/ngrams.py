@@ -11,6 +11,7 @@ from pipelines.data.utterances import Utterance
 from pipelines.decoder.language_model import control
 
 Gram = tuple[int, ...]  # numbers of tokens
+LEAST = 0.01  # that is taken off a count
 
 
 class NgramModel:
@@ -116,24 +117,23 @@ def best(
     Returns:
         the model; order -> log-probability of each row of `validation`, in nats.
     """
-    found, said = None, {}
-    for order in orders:  # one at a time, as each takes memory
+    said = {}
+    for order in orders:
         model = NgramModel(order, tokenizer, rows)
         said[order] = [model.log_probability(row) for row in validation]
-        if found is None or math.fsum(said[order]) > math.fsum(said[found.order]):
-            found = model
-    assert found
-    return found, said
+        del model  # one at a time, as each takes memory
+    return NgramModel(max(orders, key=lambda order: math.fsum(said[order])), tokenizer, rows), said
 
 
 def _discounts(counts: Counter[int]) -> tuple[float, ...]:
     """What is taken off a count of 1, of 2, and of 3 and more, from how many grams have the counts 1 to 4.
 
-    Where there are too few grams to tell, 0.5, 1 and 1.5.
+    Where there are too few grams to tell, 0.5, 1 and 1.5. Something is always taken off, so that a token that was not
+    seen is never impossible.
     """
     ones, twos, threes, fours = (counts[n] for n in range(1, 5))
     if not (ones and twos and threes):
         return 0.5, 1.0, 1.5
     share = ones / (ones + 2 * twos)
     found = (1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes)
-    return tuple(min(max(one, 0.0), float(n)) for n, one in enumerate(found, start=1))
+    return tuple(min(max(one, LEAST), float(n)) for n, one in enumerate(found, start=1))

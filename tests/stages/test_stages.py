@@ -98,11 +98,6 @@ def test_the_chain_from_download_to_summary(project):
     assert list(choosers) == ["gold intent", "predicted intent", "nobody"]
     # the gold intent's questions are those of evaluate, and the margin is chosen on the same rows
     assert choosers["gold intent"]["span_f1"] == pytest.approx(read_details("metrics/qa-full.json")["span_f1"])
-    beside = limits["beside_tagger"]
-    assert {beside["first"], beside["second"]} == {"slots-full", "qa-full, asked everything"}
-    of = {beside["first"]: beside["first_value"], beside["second"]: beside["second_value"]}
-    assert of["slots-full"] == pytest.approx(read_details("metrics/slots-full.json")["f1"], abs=1e-6)
-    assert of["qa-full, asked everything"] == pytest.approx(choosers["nobody"]["span_f1"], abs=1e-6)
     limits_page = Path("data/limits/qa.md").read_text(encoding="utf-8")
     shown = [line for line in limits_page.splitlines() if "| nobody |" in line]
     assert shown == [
