@@ -89,7 +89,14 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
     assert trials() == found
     keys = {study._key("intent-full", axes, seed) for seed in (13, 7)}
     edit_params(lambda content: content["finetune"]["intent-full"].update(epochs=2))
-    assert len(keys | {study._key("intent-full", axes, 13)}) == 3
+    keys.add(study._key("intent-full", axes, 13))
+    with Path("stages/finetune.py").open("a") as code:  # not committed, but an experiment takes it along
+        code.write("# changed\n")
+    keys.add(study._key("intent-full", axes, 13))
+    with Path("data/snips.sha256").open("a") as watched:
+        watched.write("\n")
+    assert len(keys | {study._key("intent-full", axes, 13)}) == 5
+    subprocess.run(["git", "checkout", "-q", "stages/finetune.py", "data"], check=True)
 
     # a DVC that was killed while it made an experiment leaves no branch checked out
     subprocess.run(["git", "checkout", "-q", "--detach"], check=True)
@@ -103,7 +110,11 @@ def test_first_trials_that_fail_end_it_with_where_to_look(repository):
     done = subprocess.run([*COMMAND, "--trials", "9"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (log,) = Path(".search").glob("*/trial-2.log")
-    assert done.stderr == f"error: 3 trials in a row failed; see {log}, mend it and rm -r .search\n"
+    assert done.stderr == f"error: 3 trials in a row failed; see {log}, mend it and rm -r {log.parent}*\n"
+    assert {path.name for path in Path(".search").glob(f"{log.parent.name}*")} == {
+        log.parent.name,
+        f"{log.parent.name}.db",
+    }
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["trial 0", "trial 1", "trial 2"]
     assert [trial["value"] for trial in trials()] == [None] * 3
     assert "nowhere" in log.read_text(encoding="utf-8")

@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipelines.core import blocks, files
 from pipelines.core.errors import InputError
 from pipelines.search.picture import draw
@@ -77,7 +79,8 @@ def search(run: str, metric: str, axes: list[Axis], trials: int, seed: int) -> N
             states = [trial.state.name for trial in study.trials if trial.state.is_finished()]
             if states[-FAILURES:] == ["FAIL"] * FAILURES:
                 log = found.log(len(study.trials) - 1)
-                raise InputError(f"{FAILURES} trials in a row failed; see {log}, mend it and rm -r {FOLDER}")
+                left = f"rm -r {FOLDER / run}-{found.key}*"  # this study alone
+                raise InputError(f"{FAILURES} trials in a row failed; see {log}, mend it and {left}")
 
 
 def best(run: str) -> dict[str, Any] | None:
@@ -162,11 +165,17 @@ def _unfinished(study: Any) -> list[Any]:
 
 
 def _key(run: str, axes: list[Axis], seed: int) -> str:
-    """Eight hex digits for all that a score depends on: values, params, code; data and models follow from these."""
-    parts = [run, *map(repr, axes), str(seed), blocks.PARAMS.read_text(encoding="utf-8")]
-    for path in CODE:
-        known = subprocess.run(["git", "rev-parse", f"HEAD:{path}"], capture_output=True, text=True, check=False)
-        parts.append(known.stdout)
+    """Eight hex digits for all that a score depends on: values, params, code, and the files that `watch` names.
+
+    Code counts as it lies there, as experiments take along what is not committed.
+    """
+    params = blocks.PARAMS.read_text(encoding="utf-8")
+    parts = [run, *map(repr, axes), str(seed), params]
+    for command in (["rev-parse", *(f"HEAD:{path}" for path in CODE)], ["diff", "HEAD", "--", *CODE]):
+        parts.append(subprocess.run(["git", *command], capture_output=True, text=True, check=False).stdout)
+    for watched in map(Path, yaml.safe_load(params)["watch"].values()):
+        inside = sorted(path for path in watched.rglob("*") if path.is_file()) if watched.is_dir() else [watched]
+        parts += [f"{path} {files.sha256(path)}" for path in inside if path.is_file()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
