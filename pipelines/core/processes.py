@@ -4,6 +4,7 @@ The launchers are those of torch and accelerate. What they write when a process 
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import shlex
@@ -24,6 +25,7 @@ LAUNCHERS = {"torchrun": ["torch.distributed.run"], "accelerate launch": ["accel
 OWN = re.compile(r"[IWEC]\d{4} [\d:.]+ +\d+ (\S*/)?torch/distributed/")
 OF_ITS_TRACEBACKS = ("torch/distributed/run.py", "accelerate/commands/")
 TAKEN = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 GRACE = 20.0  # seconds that processes get to end in peace
 
 
@@ -56,6 +58,11 @@ def size() -> int:
     return int(os.environ["WORLD_SIZE"]) if STARTED in os.environ and "WORLD_SIZE" in os.environ else 1
 
 
+def here() -> int:
+    """How many of them are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", size()))
+
+
 def in_parts() -> bool:
     """Whether each process holds a part of the weights alone, as FSDP does."""
     return size() > 1 and os.environ.get("ACCELERATE_USE_FSDP") == "true"
@@ -77,7 +84,13 @@ def run(launch: str, module: str, arguments: list[str], threads: int) -> None:
     in_time = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(round(GRACE / 2))}  # the launcher kills what does not end by then
     environment = os.environ | {STARTED: launch, "OMP_NUM_THREADS": str(threads)} | in_time
     process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=_ends_with_us,
     )
     said: list[str] = []
     report: list[str] = []
@@ -96,6 +109,12 @@ def run(launch: str, module: str, arguments: list[str], threads: int) -> None:
         if any(line.startswith("error: ") for line in said):
             sys.exit(1)
         raise InputError(f"launch: {launch}: {_why(report, code)}")
+
+
+def _ends_with_us() -> None:
+    """Let the system end a launcher, which ends its processes, where the one that started it is killed (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def is_left_alone(error: BaseException) -> bool:

@@ -84,6 +84,8 @@ def write(path: Path, features: Iterable[list[dict[str, Any]]], labels: dict[str
             if writer is None:
                 schema = _schema(some, labels)
                 writer = ArrowWriter(path=str(made), schema=schema)
+            if unknown := {name for one in some for name in one} - set(schema.names):
+                raise ValueError(f"{path}: features with {', '.join(sorted(unknown))}, which the first ones lack")
             writer.write_table(pa.Table.from_pylist(some, schema))
         if writer is None:
             raise ValueError(f"{path}: no features")

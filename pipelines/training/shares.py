@@ -50,6 +50,15 @@ def check(options: Run) -> None:
         raise InputError("launch: accelerate started one process; ask for more, without --cpu, or set launch: python")
     if count == 1:
         return
+    if processes.here() != count:
+        raise InputError(
+            f"launch: {count} processes on several machines, {processes.here()} of them here; a training reads and "
+            "writes on one machine: take one"
+        )
+    if on_gpu() and count > torch.cuda.device_count():
+        raise InputError(
+            f"launch: {count} processes for {torch.cuda.device_count()} GPU; take as many as there are GPUs"
+        )
     if count > options.batch_size:
         raise InputError(
             f"launch: {count} processes for a batch of {options.batch_size}; take fewer, or larger batches"

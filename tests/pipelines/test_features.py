@@ -72,6 +72,9 @@ def test_a_label_may_come_late_and_a_file_is_whole_or_not_there(tmp_path):
     write(tmp_path / "f", [[], *features], {"labels": None})
     assert Features.of([tmp_path / "f"]).__getitems__([1, 0]) == [features[1][0], features[0][0]]
 
+    with pytest.raises(ValueError, match="features with late, which the first ones lack"):
+        write(tmp_path / "g", [features[0], [{"input_ids": [3], "late": 1}]], {})
+
     def broken():
         yield features[1]
         raise OSError(28, "No space left on device")

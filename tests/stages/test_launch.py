@@ -18,7 +18,9 @@ import torch
 from safetensors.torch import load_file
 
 from pipelines.core import processes
+from pipelines.core.errors import InputError
 from pipelines.corpus import snips
+from pipelines.models.task import offered
 from pipelines.training import shares
 from tests.conftest import INTENTS, ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
@@ -160,7 +162,13 @@ def test_two_processes_take_up_what_one_began(ready):
     result = run_stage("stages.finetune", run)
     assert result.returncode == 0, result.stderr
     assert len(re.findall(rf"^{run}: goes on from step [1-9]", result.stderr, re.M)) == 1
-    assert Path(f"data/models/{run}/model.safetensors").is_file()
+    both = trained(run)
+    launch("python")
+    shutil.rmtree(f"data/models/{run}")
+    assert run_stage("stages.finetune", run).returncode == 0
+    for rows, others in zip(both[:2], trained(run)[:2], strict=True):  # bf16 rounds
+        assert [row.keys() for row in rows] == [row.keys() for row in others]
+        assert [row.get("loss", 0) for row in rows] == pytest.approx([row.get("loss", 0) for row in others], abs=1e-2)
 
 
 def test_each_process_computes_its_share_of_the_rows(monkeypatch):
@@ -262,6 +270,38 @@ def test_a_port_that_is_taken_is_one_line(project):
         result = run_stage("stages.finetune", RUN)
     assert_one_line_error(result, "its port is taken by another program; add --standalone")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_killed_stage_leaves_no_process(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(epochs=400))
+    launch(TWO)
+    stage = subprocess.Popen([sys.executable, "-m", "stages.finetune", RUN], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not list(Path(".checkpoints").glob("*/checkpoint-*/trainer_state.json")) and time.monotonic() < end:
+        time.sleep(0.02)
+    left = psutil.Process(stage.pid).children(recursive=True)
+    assert len(left) >= 3  # the launcher and its two
+    stage.kill()
+    stage.wait()
+    _, alive = psutil.wait_procs(left, timeout=2 * processes.GRACE)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpus", "problem"),
+    [
+        ({"LOCAL_WORLD_SIZE": "1"}, 0, "launch: 2 processes on several machines, 1 of them here"),
+        ({}, 1, "launch: 2 processes for 1 GPU; take as many as there are GPUs"),
+        ({"ACCELERATE_USE_FSDP": "true"}, 0, r"weights in parts \(FSDP\) do not go with ema"),
+    ],
+)
+def test_what_processes_cannot_do_together_is_refused_before_they_meet(monkeypatch, environment, gpus, problem):
+    for name, value in ({processes.STARTED: TWO, "WORLD_SIZE": "2", "RANK": "0"} | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(shares, "on_gpu", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(InputError, match=problem):
+        shares.check(offered("joint").Options(mode="full", batch_size=4, ema=0.9))
 
 
 def test_what_does_not_go_together_is_one_line(ready):

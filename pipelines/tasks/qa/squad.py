@@ -42,7 +42,7 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
     Returns:
         `exact_match` and `f1` over all, the best over the right answers of a question; the same over the
         `answerable_…` (None where there are none); `unanswerable_accuracy`; `strict_exact_match` on texts as they are;
-        `span_f1`, micro F1 of (question, start, end), which compares with a tagger's.
+        `span_f1`, micro F1 of (question, start, end): a tagger's, where all labels are asked of all texts.
     """
     exact, overlap, strict = [], [], []
     right = given = wanted = 0
