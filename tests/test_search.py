@@ -104,6 +104,20 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
     assert_one_line_error(detached, "no branch is checked out here")
 
 
+def test_a_search_that_is_asked_to_end_leaves_no_dvc(repository):
+    with subprocess.Popen([*COMMAND, "--trials", "1"], stderr=subprocess.PIPE, text=True) as process:
+        until_said("Running stage 'finetune@intent-full'", "trial-0.log")
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        errors = process.communicate(timeout=120)[1]
+    assert (process.returncode, errors) == (
+        1,
+        "error: stopped; the same command goes on with the trial that it was at\n",
+    )
+    assert not [one for one in started if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not study.METRICS.exists()  # no trial has ended
+
+
 def test_first_trials_that_fail_end_it_with_where_to_look(repository):
     edit_params(lambda content: content["encoder"].update(name="nowhere"))
     commit()

@@ -9,15 +9,18 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from pipelines.core import blocks, files
@@ -30,6 +33,10 @@ METRICS = Path("metrics/search")
 CODE = ("pipelines", "stages", "dvc.yaml")
 FAILURES = 3  # in a row: then it is not the values that fail
 BUSY = ("Unable to acquire lock", "is busy, it is being blocked")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a search as Ctrl-C does."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ def search(run: str, metric: str, axes: list[Axis], trials: int, seed: int) -> N
     except ImportError:
         raise InputError("optuna is not installed; run: pip install -r requirements-search.txt") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    signal.signal(signal.SIGTERM, _terminated)
     with _alone():
         _on_a_branch()
         found = Search(run, metric, tuple(axes), seed, _key(run, axes, seed))
@@ -81,6 +89,10 @@ def search(run: str, metric: str, axes: list[Axis], trials: int, seed: int) -> N
                 log = found.log(len(study.trials) - 1)
                 left = f"rm -r {FOLDER / run}-{found.key}*"  # this study alone
                 raise InputError(f"{FAILURES} trials in a row failed; see {log}, mend it and {left}")
+
+
+def _terminated(*_: Any) -> None:
+    raise Terminated
 
 
 def best(run: str) -> dict[str, Any] | None:
@@ -140,6 +152,13 @@ def _run(search: Search, number: int, values: dict[str, Any]) -> None:
         )
         try:
             process.wait()
+        except Terminated:  # DVC has it not; its stages are to stop one after the other until it ends
+            while process.poll() is None:
+                for one in psutil.Process(process.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        one.terminate()
+                time.sleep(0.5)
+            raise
         except KeyboardInterrupt:  # DVC has it too, and puts the workspace back
             process.wait()
             raise
