@@ -161,20 +161,20 @@ def rented(tmp_path, monkeypatch):
     return tmp_path, work
 
 
+BEFORE = ["pull --allow-missing", "repro --quiet download", "push download"]
+
+
 def test_what_ended_whole_comes_back_from_a_rented_machine_whose_command_fails(rented):
     _, work = rented
-    assert work("dvc repro && exit 3") == (3, ["pull --allow-missing", "repro", "push"])
+    assert work("dvc exp run && exit 3") == (3, [*BEFORE, "exp run", "push"])
 
 
-def test_a_remote_that_gives_nothing_ends_a_rented_machine_before_it_works(rented):
-    folder, work = rented
-    (folder / "fails-pull").touch()
-    ended, asked = work("dvc repro")
-    assert ended != 0
-    assert asked == ["pull --allow-missing"]
-
-
-def test_a_push_that_fails_is_no_success(rented):
+def test_a_remote_that_takes_nothing_ends_a_rented_machine_before_it_works(rented):
     folder, work = rented
     (folder / "fails-push").touch()
-    assert work("dvc repro") == (1, ["pull --allow-missing", "repro", "push"])
+    assert work("dvc exp run") == (1, BEFORE)
+
+
+def test_a_last_push_that_fails_is_no_success(rented):
+    _, work = rented
+    assert work("dvc exp run; touch fails-push") == (1, [*BEFORE, "exp run", "push"])
