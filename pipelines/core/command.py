@@ -52,6 +52,10 @@ def command(
     except Exception as error:
         if processes.is_left_alone(error):
             processes.wait_for_the_end()
+            sys.exit(
+                f"error: launch: another process of this training is gone or did not answer ({_first_line(error)}); "
+                "dvc repro goes on, a training from its last whole epoch"
+            )
         if _has_no_memory(error):
             sys.exit(
                 "error: out of memory; take smaller batches (batch_size) or fewer processes (launch), then dvc repro"
@@ -59,6 +63,10 @@ def command(
         if not _is_full(error):
             raise
         sys.exit("error: no space left on the disk; make room, then dvc repro, which goes on from the last whole epoch")
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _refuse_several_processes() -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pipelines.core import command as commands
+from pipelines.core import processes
 from tests.conftest import ROOT
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -102,6 +103,24 @@ def test_a_full_disk_is_one_line(start, body):
 )
 def test_memory_that_is_short_is_one_line(start, body):
     assert start(body).startswith("error: out of memory; take smaller batches")
+
+
+def test_a_process_whose_others_do_not_answer_is_one_line(start, monkeypatch):
+    for name, value in {processes.STARTED: "torchrun", "WORLD_SIZE": "2", "RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(processes, "GRACE", 0.0)
+    timeout = torch.distributed.DistStoreError("wait timeout after 1800000ms, keys: /default_pg/0\nmore")
+
+    def body():
+        raise timeout
+
+    assert start(body, computes=False) == (
+        "error: launch: another process of this training is gone or did not answer (wait timeout after 1800000ms, "
+        "keys: /default_pg/0); dvc repro goes on, a training from its last whole epoch"
+    )
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(torch.distributed.DistStoreError):
+        start(body, computes=False)
 
 
 def test_another_error_is_a_bug_and_keeps_its_traceback(start):
