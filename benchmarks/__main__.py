@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.picture import draw
 from benchmarks.sections import SECTIONS, snips_run
 from benchmarks.table import tables
 from benchmarks.turns import TIMES
@@ -18,6 +19,7 @@ from benchmarks.turns import TIMES
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 README = HERE / "README.md"
+PICTURE = HERE / "larger.svg"
 
 
 def main(names: list[str]) -> None:
@@ -44,11 +46,13 @@ def main(names: list[str]) -> None:
 
 
 def _keep(results: dict[str, Any]) -> None:
-    """Write results.json, and its tables into README.md."""
+    """Write results.json, its tables into README.md, and what `larger` measured as a picture."""
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n", encoding="utf-8")
     filled = f"<!-- results -->\n{tables(_rounded(results))}\n<!-- /results -->"
     page = re.sub(r"<!-- results -->.*<!-- /results -->", lambda _: filled, README.read_text("utf-8"), flags=re.S)
     README.write_text(page, encoding="utf-8")
+    if "larger" in results["rows"]:
+        PICTURE.write_bytes(draw(results["rows"]["larger"]))
 
 
 def _rounded(value: Any) -> Any:

@@ -21,7 +21,8 @@ def tables(results: dict[str, Any]) -> str:
         head = f"| | {' | '.join(column.replace('_', ' ') for column in columns)} |"
         body = [f"| {key} | {' | '.join(_cell(row.get(column)) for column in columns)} |" for key, row in rows.items()]
         table = "\n".join([head, "| --- |" + " ---: |" * len(columns), *body])
-        parts.append(f"**{name}**, {on[name]}: {section.__doc__}\n\n{table}")
+        picture = "\n\n![time and memory by number of utterances](larger.svg)" if name == "larger" else ""
+        parts.append(f"**{name}**, {on[name]}: {section.__doc__}\n\n{table}{picture}")
     return "\n\n".join(parts)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import growth, turns
+from benchmarks.picture import draw
 from benchmarks.sections import snips_run
 from benchmarks.table import tables
 from tests.conftest import ROOT
@@ -23,6 +24,12 @@ def test_the_page_shows_what_was_measured():
         assert row["ratio"] == pytest.approx(of_rates, rel=0.01) or row["ratio"] == pytest.approx(
             1 / of_rates, rel=0.01
         )
+
+
+def test_the_picture_shows_what_was_measured():
+    rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]["larger"]
+    assert (ROOT / "benchmarks/larger.svg").read_bytes() == draw(rows)
+    assert draw(rows) != draw(rows | {"train, 10 x": rows["train, 10 x"] | {"seconds": 1.0}})
 
 
 def test_cases_take_turns_and_the_median_counts(monkeypatch):
