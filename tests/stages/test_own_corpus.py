@@ -10,7 +10,7 @@ import yaml
 from pipelines.core import blocks, provenance
 from pipelines.data import parquet
 from pipelines.serving import Model
-from stages import convert, download, evaluate, fetch_encoder, finetune, split, summary
+from stages import convert, download, evaluate, fetch_encoder, finetune, qa_limits, split, summary
 from stages import runs as stock
 from tests.conftest import INTENTS, ROOT, assert_one_line_error, edit_params, read_details, run_stage
 
@@ -136,6 +136,7 @@ def test_three_commands(project, kind):
         finetune.finetune(name)
         evaluate.evaluate(name)
     stock.runs()
+    qa_limits.qa_limits()
     summary.summary()
     page = Path("data/report/summary.md").read_text(encoding="utf-8")
     assert f"Data: the corpus {mine}; split protocol: random." in page
