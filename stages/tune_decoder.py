@@ -19,7 +19,7 @@ def tune_decoder() -> None:
     """Make data/models/decoder and its curves."""
     options = blocks.load("tune_decoder", Options)
     base = PLACES.models / "base-decoder"
-    intents = {row["intent"] for row in parquet.read(SPLITS / "train.parquet")}
+    intents = {row["intent"] for row in parquet.Rows(SPLITS / "train.parquet")}
     tokenizer = language_model.load_tokenizer(base, sorted(intents))
     trained = runs.train(RUN, language_model.TASK, base, SPLITS, options, tokenizer)
     origin = runs.Origin(blocks.load("data", Data).name, blocks.load("decoder.name", str))

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests import warm
 from tests.browser import CHROMIUM
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +159,7 @@ def edit_params(change) -> None:
 
 def run_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
     """`python -m stages.<arguments>` in the working folder."""
-    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300, check=False)
+    return warm.run_module(list(arguments), timeout=300)
 
 
 def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
