@@ -54,7 +54,7 @@ reproduce: setup  ## run the sample twice, in two fresh clones, and compare ever
 fuzz: .venv/tests-installed  ## 10,000 hostile cases for each reader, by new seeds
 	FUZZ_CASES=10000 python -m pytest tests/test_fuzz.py
 
-benchmark: setup  ## measure beside plain transformers, half an hour and more; see benchmarks/README.md
+benchmark: .venv/tests-installed  ## measure beside plain transformers, half an hour and more; see benchmarks/README.md
 	python -m benchmarks
 
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays

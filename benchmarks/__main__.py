@@ -1,7 +1,7 @@
 """Measure this project beside plain transformers: `python -m benchmarks [section …]`, or `make benchmark` for all.
 
 Run it where the pipeline has run, and on a machine that does nothing else. Each section replaces its rows in
-results.json and its table in README.md; a ratio above 1 says that ours is faster.
+results.json and its table in README.md.
 """
 
 import json

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import textwrap
@@ -26,10 +27,17 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         arguments.act(arguments)
+        sys.stdout.flush()
     except InputError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # `snips predict < texts | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{printable(str(error.filename))}: " if error.filename else ""
+        sys.exit(f"error: {place}{error.strerror or error}; see that one may write there, and that there is room")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     exporting = commands.add_parser("export", help="write a run as a folder that needs no torch to answer")
     exporting.add_argument("run", metavar="RUN", help="of params.yaml: of intent, slots or joint")
     exporting.add_argument("--format", choices=("onnx", "openvino"), default="onnx")
-    exporting.add_argument("--int8", action="store_true", help="with 8-bit integers: a quarter of the size, and faster")
+    exporting.add_argument("--int8", action="store_true", help="with 8-bit integers: a quarter of the size")
     exporting.set_defaults(act=_export)
     serving = commands.add_parser("serve", help="answer over HTTP, and on a page as one types")
     serving.add_argument(
@@ -103,22 +111,25 @@ def _init(arguments: argparse.Namespace) -> None:
 
     from pipelines.core import blocks, files
     from pipelines.corpus import sources, starting
-    from pipelines.data.source import PUBLISHED, SAMPLE
+    from pipelines.data.source import PUBLISHED, SAMPLE, Data
 
     source = Path(arguments.corpus)
     corpus = sources.read(source)
-    print("\n".join([f"{source}:", *starting.look(corpus)]))
-    planned = starting.plan(corpus, blocks.load("split.seed", blocks.Seed))
-    if arguments.runs:
-        planned = replace(planned, runs=tuple(arguments.runs.split(",")))
     here = Path.cwd().resolve()
     place = source.resolve().relative_to(here) if source.resolve().is_relative_to(here) else source.resolve()
     if str(place) in (PUBLISHED, SAMPLE):
         raise InputError(f"{place}: as data.source this word means the corpus that comes with the project; rename it")
+    blocks.validated(Data, {"source": str(place)}, "data")
     finetune = list(blocks.load("finetune", dict[blocks.RunName, dict]))
     first = next(row for rows in corpus.parts.values() for row in rows)
-    text = blocks.PARAMS.read_text(encoding="utf-8")
-    files.write_text(blocks.PARAMS, starting.params(text, str(place), first["intent"], planned))
+    try:
+        planned = starting.plan(corpus, blocks.load("split.seed", blocks.Seed))
+        if arguments.runs:
+            planned = replace(planned, runs=tuple(arguments.runs.split(",")))
+        text = blocks.PARAMS.read_text(encoding="utf-8")
+        files.write_text(blocks.PARAMS, starting.params(text, str(place), first["intent"], planned))
+    finally:  # what is in the corpus, also where it does not do
+        print("\n".join([f"{printable(str(source))}:", *starting.look(corpus)]))
     sizes = ", ".join(f"{name} {size}" for name, size in planned.sizes.items())
     print(f"\n{blocks.PARAMS} is set: {planned.split['protocol']} split, {sizes}\nruns: {', '.join(planned.runs)}")
     if others := [run for run in finetune if run not in planned.runs]:
@@ -160,7 +171,7 @@ def _best(wanted: tuple[str, ...]) -> Path:
 
 def _folder(run: str) -> Path:
     """The folder of a run that is named, or the folder itself."""
-    return Path(run) if len(Path(run).parts) > 1 else MODELS / run
+    return Path(run) if "/" in run or os.sep in run else MODELS / run
 
 
 def _serve(arguments: argparse.Namespace) -> None:
@@ -199,7 +210,7 @@ def _exported() -> Path:
 
     run = _best(("joint", "intent", "slots"))
     forms = (EXPORTS / f"{run.name}-{form}" for form in ("openvino-int8", "onnx-int8", "openvino", "onnx"))
-    now = files.sha256(run / WEIGHTS)
+    now = files.sha256(run / WEIGHTS) if (run / WEIGHTS).is_file() else None
     for folder in filter(Path.is_dir, forms):
         if files.read_json(folder / FACTS).get("weights") == now:
             return folder
@@ -213,9 +224,10 @@ def _inside(folder: Path) -> Any:
 
     if (folder / FACTS).is_file():
         folder = MODELS / json.loads((folder / FACTS).read_text(encoding="utf-8"))["run"]
-    if not folder.is_dir():
-        return None  # a server with nothing but the export, without torch
     from pipelines.core import blocks
+
+    if not folder.is_dir() or not blocks.PARAMS.exists():
+        return None  # a server with nothing but the export, without torch; a model outside the project
     from pipelines.decoder.options import Generate
     from pipelines.serving.inside import Inside
 
@@ -295,6 +307,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     from pipelines.core import blocks
     from pipelines.decoder import language_model, sampling
     from pipelines.decoder.options import Generate, strategy
+    from pipelines.serving.answers import check
 
     options = blocks.load("generate", Generate)
     value = options.strategies.listed().get(arguments.strategy) if arguments.value is None else arguments.value
@@ -303,6 +316,8 @@ def _generate(arguments: argparse.Namespace) -> None:
         raise InputError(f"--seed {arguments.seed}: give one from 0 to {2**32 - 1}")
     if arguments.n < 1:
         raise InputError(f"-n {arguments.n}: how many utterances, at least 1")
+    if arguments.prompt:
+        check(arguments.prompt)
     if not DECODER.is_dir():
         raise InputError(f"{DECODER}: no tuned decoder yet; run: dvc repro tune_decoder")
     model, tokenizer = loading.load_model(language_model.TASK.auto_class, DECODER), loading.load_tokenizer(DECODER)

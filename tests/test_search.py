@@ -35,6 +35,7 @@ def trials():
 @pytest.fixture
 def repository(project):
     edit_params(lambda content: content.update(finetune={"intent-full": content["finetune"]["intent-full"]}))
+    edit_params(lambda content: content["finetune"]["intent-full"].pop("batch_size"))  # searched all the same
     make_repository()
     dvc("repro", "split", "fetch_encoder")
     commit()

@@ -30,14 +30,13 @@ def whole(target: Path) -> Iterator[Path]:
         if processes.rank():
             return
         aside = scratch / "earlier"
-        if made.is_dir() and target.is_dir():
-            target.rename(aside)
         try:
+            if made.is_dir() and target.is_dir():
+                target.rename(aside)
             made.replace(target)
-        except OSError:
-            if aside.exists():
+        finally:  # whatever came between the two, a signal too
+            if aside.exists() and not target.exists():
                 aside.rename(target)
-            raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from pipelines.core.errors import InputError
+from pipelines.corpus.records import once
 
 
 def read(data: bytes, where: str) -> list[tuple[str, Any]]:
@@ -18,7 +19,7 @@ def read(data: bytes, where: str) -> list[tuple[str, Any]]:
         if not line.strip():
             continue
         try:
-            records.append((at, json.loads(line.decode("utf-8"))))
+            records.append((at, json.loads(line.decode("utf-8"), object_pairs_hook=once)))
         except UnicodeDecodeError as error:
             raise InputError(f"{at}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
         except (ValueError, RecursionError) as error:

@@ -28,12 +28,12 @@ def read(data: bytes, where: str, quirks: Counter[str]) -> list[tuple[str, Any]]
         top = yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: not valid YAML: {' '.join(str(error).split()):.200}; mend it") from None
-    nlu = _entries(top).get("nlu")
+    nlu = _entries(top, where).get("nlu")
     if not isinstance(nlu, yaml.SequenceNode):
         raise InputError(f"{where}: no list `nlu` in it; a file of Rasa has one, with an intent and examples in each")
     records = []
     for item in nlu.value:
-        entries = _entries(item)
+        entries = _entries(item, where)
         at = f"{where}: line {item.start_mark.line + 1}"
         if "intent" not in entries:
             kind = next((name for name in NO_UTTERANCES if name in entries), None)
@@ -42,7 +42,7 @@ def read(data: bytes, where: str, quirks: Counter[str]) -> list[tuple[str, Any]]
             quirks["no_utterances"] += 1
             continue
         intent = entries["intent"].value
-        for line, example in _examples(entries.get("examples"), at):
+        for line, example in _examples(entries.get("examples"), where, at):
             place = f"{where}: line {line}"
             text, slots = annotated(example, place)
             records.append((place, {"text": text, "intent": intent, "slots": slots}))
@@ -79,22 +79,31 @@ def _label(match: re.Match[str], at: str) -> str:
     return ".".join(str(facts[name]) for name in ("entity", "role") if name in facts)
 
 
-def _entries(node: Any) -> dict[str, Any]:
+def _entries(node: Any, where: str) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         return {}
-    return {key.value: value for key, value in node.value if isinstance(key.value, str)}
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key.value, str):
+            continue
+        if key.value in found:
+            at = f"{where}: line {key.start_mark.line + 1}"
+            raise InputError(f"{at}: a second `{key.value:.60}`; join it to the first")
+        found[key.value] = value
+    return found
 
 
-def _examples(node: Any, at: str) -> list[tuple[int, str]]:
+def _examples(node: Any, where: str, at: str) -> list[tuple[int, str]]:
     """Lines of a file and the examples in them: a block of `- …` lines, or a list with a `text` in each."""
-    if isinstance(node, yaml.SequenceNode):
-        return [pair for item in node.value for pair in _examples(_entries(item).get("text", item), at)]
+    if not isinstance(node, yaml.SequenceNode):
+        return _lines(node, at, hyphens=True)
+    texts = [_entries(item, where).get("text", item) for item in node.value]
+    return [pair for text in texts for pair in _lines(text, at, hyphens=getattr(text, "style", None) in ("|", ">"))]
+
+
+def _lines(node: Any, at: str, hyphens: bool) -> list[tuple[int, str]]:
     if not isinstance(node, yaml.ScalarNode):
         raise InputError(f"{at}: no examples; write them as lines that begin with a hyphen")
     first = node.start_mark.line + 1 + (node.style in ("|", ">"))
-    lines = enumerate(node.value.split("\n"), start=first)
-    return [(number, _dash(line.strip())) for number, line in lines if line.strip()]
-
-
-def _dash(line: str) -> str:
-    return line.removeprefix("-").strip()
+    lines = ((number, line.strip()) for number, line in enumerate(node.value.split("\n"), start=first))
+    return [(number, line.removeprefix("-").strip() if hyphens else line) for number, line in lines if line]

@@ -51,6 +51,20 @@ def corpus(records: list[tuple[str, Any]]) -> Corpus:
     return Corpus({part: parts[part] for part in (WHOLE, *GIVEN) if part in parts}, quirks, places)
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads(…, object_pairs_hook=once)`.
+
+    Raises:
+        ValueError: a key stands there twice, of which Python would keep the last alone.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r:.60} stands there twice")
+    return made
+
+
 def _checked(record: Any, at: str) -> tuple[str, str, list[dict[str, Any]], str | None]:
     if not isinstance(record, dict):
         raise InputError(f'{at}: expected {{"text": …, "intent": …, "slots": […]}}, found {shown(record, 40)}')

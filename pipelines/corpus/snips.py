@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import chunks
+from pipelines.corpus.records import once
 from pipelines.data.utterances import Utterance
 
 # part of the corpus -> its file of one intent
@@ -62,7 +63,7 @@ def _decode(data: bytes, where: str, quirks: Counter[str]) -> str:
 def _chunks(text: str, intent: str, where: str) -> list[list[dict[str, str]]]:
     """The `data` lists of the file, checked to the last chunk."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: broken JSON: {error}; fetch the file anew") from None
     if not isinstance(content, dict) or list(content) != [intent]:

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import jsonl, rasa, snips, tables
-from pipelines.corpus.records import Corpus, corpus
+from pipelines.corpus.records import GIVEN, Corpus, corpus
 
 FORMATS = {".jsonl": "JSON lines", ".parquet": "Parquet", ".yml": "Rasa NLU YAML", ".yaml": "Rasa NLU YAML"}
 TAKEN = "a folder in the layout of SNIPS, a .jsonl, or a file or folder of .parquet or Rasa .yml"
@@ -34,7 +35,7 @@ def files(source: Path) -> dict[str, Path]:
 
 
 def read(source: Path) -> Corpus:
-    """The corpus in `source`, a file or a folder.
+    """The corpus in `source`, a file or a folder; a file called train, validation or test names its part so.
 
     Raises:
         InputError: there is none, or it is broken; the message has the file and the place in it.
@@ -46,13 +47,21 @@ def read(source: Path) -> Corpus:
     records = []
     for name, path in found.items():
         if path.suffix == ".parquet":
-            records += tables.read(path, name)
+            read = tables.read(path, name)
         elif path.suffix == ".jsonl":
-            records += jsonl.read(_bytes(path), name)
+            read = jsonl.read(_bytes(path), name)
         else:
-            records += rasa.read(_bytes(path), name, quirks)
+            read = rasa.read(_bytes(path), name, quirks)
+        records += [(at, _of_part(path.stem, record)) for at, record in read]
     made = corpus(records)
     return Corpus(made.parts, made.quirks + quirks, made.places)
+
+
+def _of_part(stem: str, record: Any) -> Any:
+    """A record that names no part is of the one that its file is called after, if it is called after one."""
+    if stem in GIVEN and isinstance(record, dict) and record.get("split") is None:
+        return record | {"split": stem}
+    return record
 
 
 def _snips(folder: Path) -> Corpus:

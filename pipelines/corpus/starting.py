@@ -102,16 +102,22 @@ def params(text: str, source: str, intent: str, planned: Plan) -> str:
     """The text of params.yaml for the corpus `source`, its comments kept; `intent` is one for lessons to look at.
 
     Raises:
-        InputError: it lacks a run that is planned.
+        InputError: it lacks a run or a section that is needed, or has a key twice.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     yaml = YAML()
     yaml.default_flow_style = False  # as DVC writes it
-    content = yaml.load(text)
-    content["data"]["source"] = content["watch"]["data"] = _text(source)
-    content["split"].update(planned.split)
-    content["lessons"]["attention"]["intent"] = _text(intent)
+    try:
+        content = yaml.load(text)
+        content["data"]["source"] = content["watch"]["data"] = _text(source)
+        content["split"].update(planned.split)
+    except (YAMLError, KeyError, TypeError) as error:
+        why = next(iter(str(error).splitlines()))
+        raise InputError(f"params.yaml: {why:.160}; git checkout params.yaml brings it back") from None
+    if attention := (content.get("lessons") or {}).get("attention"):
+        attention["intent"] = _text(intent)
     if missing := [run for run in planned.runs if run not in content["finetune"]]:
         raise InputError(
             f"params.yaml: finetune has no {', '.join(missing)}; git checkout params.yaml brings the runs back, "

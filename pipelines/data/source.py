@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import field_validator
+
 from pipelines.core.blocks import Block, Place
 
 PUBLISHED, SAMPLE = "snips", "sample"
@@ -11,6 +13,13 @@ class Data(Block):
     """`snips`, `sample`, or a folder of one's own in the same layout."""
 
     source: Place
+
+    @field_validator("source")
+    @classmethod
+    def _no_other_corpus_of_that_name(cls, source: str) -> str:
+        if source not in (PUBLISHED, SAMPLE) and Path(source).resolve().name in (PUBLISHED, SAMPLE):
+            raise ValueError("outputs would call it as the corpus that comes with the project; rename the folder")
+        return source
 
     @property
     def name(self) -> str:

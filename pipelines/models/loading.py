@@ -157,8 +157,14 @@ def holds(folder: Path, weight: str) -> bool:
 
 
 def max_positions(model: Any) -> int:
-    """Longest input of `model`, in tokens."""
-    return model.config.max_position_embeddings
+    """Longest input of `model`, in tokens.
+
+    RoBERTa and MPNet count positions from the one after the padding's, and so take fewer tokens than they have rows.
+    """
+    rows = model.config.max_position_embeddings
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return rows if padding is None else rows - padding - 1
 
 
 def label_config(labels: list[str]) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def _run(search: Search, number: int, values: dict[str, Any]) -> None:
     """
     run, log = search.run, search.log(number)
     log.parent.mkdir(parents=True, exist_ok=True)
-    settings = [part for key, value in values.items() for part in ("-S", f"finetune.{run}.{key}={json.dumps(value)}")]
+    settings = [part for key, value in values.items() for part in ("-S", f"++finetune.{run}.{key}={json.dumps(value)}")]
     experiment = ["--temp", "--name", search.experiment(number), *settings, f"evaluate@{run}"]
     # the folder is another each time, and what was trained in it before a kill is to be found again
     environment = {"SNIPS_CHECKPOINTS": str(Path(".checkpoints").absolute())} | os.environ

@@ -41,16 +41,26 @@ class Exported:
         folder = Path(folder)
         if not (folder / FACTS).is_file():
             raise InputError(f"{folder}: no export in it; run: snips export <run>")
-        for line in (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines():
-            digest, name = line.split("  ", 1)
+        sums = _checksums(folder)
+        for name, digest in sums.items():
             if not (folder / name).is_file() or files.sha256(folder / name) != digest:
                 raise InputError(f"{folder / name}: not the file that was exported; run snips export again")
         facts = files.read_json(folder / FACTS)
+        if lacking := sorted({FACTS, TOKENIZER, GRAPHS[facts["format"]]} - set(sums)):
+            raise InputError(f"{folder / CHECKSUMS}: it lacks {lacking[0]}; run snips export again")
         try:
             run = {"onnx": _onnx, "openvino": _openvino}[facts["format"]](folder, facts, threads)
         except ImportError as error:
             raise InputError(f"{error.name} is not installed; run: pip install -r requirements-export.txt") from None
         return cls(folder.name, facts, Tokenizer.from_file(str(folder / TOKENIZER)), run)
+
+    def ask(self, text: str, question: str) -> dict[str, Any]:
+        """As `Model.ask`, of a run that answers none.
+
+        Raises:
+            InputError: always, as no run of qa is exported.
+        """
+        raise InputError(f"{self.name}: an export answers no questions; take a run of qa, such as --model qa-full")
 
     def __call__(self, texts: str | list[str]) -> Any:
         """As `Model.__call__` says it.
@@ -110,6 +120,15 @@ class Exported:
         return said
 
 
+def _checksums(folder: Path) -> dict[str, str]:
+    """The file names of an export -> SHA-256."""
+    try:
+        lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError):
+        raise InputError(f"{folder / CHECKSUMS}: missing or broken; run snips export again") from None
+
+
 def _onnx(folder: Path, facts: dict[str, Any], threads: int) -> Any:
     import onnxruntime
 
@@ -117,7 +136,13 @@ def _onnx(folder: Path, facts: dict[str, Any], threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(folder / GRAPHS["onnx"], options, providers=["CPUExecutionProvider"])
-    return lambda arrays: dict(zip(outputs, session.run(outputs, arrays), strict=True))
+    taken = [one.name for one in session.get_inputs()]  # an encoder without types of tokens has no such input
+
+    def run(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = session.run(outputs, {name: arrays[name] for name in taken})
+        return dict(zip(outputs, found, strict=True))
+
+    return run
 
 
 def _openvino(folder: Path, facts: dict[str, Any], threads: int) -> Any:

@@ -95,7 +95,11 @@ class _Inputs:
         step = max(1, len(self.texts) // CALIBRATED)
         rows = [{"text": text} for text in self.texts[::step][:CALIBRATED]]
         features = self.model.task.encode(rows, self.model.tokenizer, self.model.model)
-        return [{name: np.array([feature[name]]) for name in INPUTS} for feature in features]
+        zeros = [[0] * len(feature["input_ids"]) for feature in features]  # types of tokens, where the encoder has none
+        return [
+            {name: np.array([feature.get(name, zero)]) for name in INPUTS}
+            for feature, zero in zip(features, zeros, strict=True)
+        ]
 
 
 def _onnx(graph: _Graph, folder: Path, int8: bool, inputs: _Inputs) -> None:

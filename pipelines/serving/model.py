@@ -67,6 +67,7 @@ class Model:
         check(text)
         if not question.strip():
             raise InputError("the question is empty; ask one such as: Which artist?")
+        check(question)
         return {"text": text, "question": question} | answer(question, text, self.model, self.tokenizer)
 
 

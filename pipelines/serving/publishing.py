@@ -7,6 +7,7 @@ import yaml
 
 from pipelines.core.errors import InputError
 
+MODELS = ({"config.json", "model.safetensors"}, {"export.json"})  # what makes a folder a run, or an export
 LEFT_OUT = ("training.json",)  # facts of this project, which are in the card in words
 
 
@@ -16,7 +17,8 @@ def contents(folder: Path) -> list[tuple[str, int]]:
     Raises:
         InputError: there is no model in the folder.
     """
-    if not (folder / "README.md").is_file():
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if "README.md" not in names or not any(model <= names for model in MODELS):
         raise InputError(f"{folder}: no model with a card in it; run: dvc repro finetune@{folder.name}")
     return [
         (path.name, path.stat().st_size)
@@ -56,7 +58,7 @@ def publish(folder: Path, repository: str, private: bool) -> str:
             repo_id=repository,
             folder_path=folder,
             commit_message=f"{folder.name}, by snips push",
-            ignore_patterns=list(LEFT_OUT),
+            allow_patterns=[name for name, _ in contents(folder)],
         )
     except LocalTokenNotFoundError:
         raise InputError("no token of the Hub; run: hf auth login, or set HF_TOKEN") from None

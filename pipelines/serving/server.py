@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -20,6 +21,7 @@ from pipelines.serving.batches import Batches, TooManyError
 
 BODY = 256 * 1024  # bytes of a request, at most
 TEXTS = 64  # of a request, at most
+LOOKS = 8  # that wait, into the model, at most
 LENGTH = 2_000  # characters of a text, at most
 SECONDS = 10  # that an answer may take
 PAGE = Path(__file__).with_name("page.html")
@@ -106,7 +108,7 @@ def server(
 
 def _allowed(token: str | None, request: Request) -> None:
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if token is not None and not hmac.compare_digest(given.encode("latin-1"), token.encode()):
+    if token is not None and not hmac.compare_digest(given.encode("latin-1"), token.encode("utf-8", "surrogateescape")):
         headers = {"WWW-Authenticate": "Bearer"}
         raise HTTPException(401, "give the token: Authorization: Bearer <SNIPS_TOKEN>", headers)
 
@@ -135,16 +137,23 @@ def _add_predict(app: Any, batches: Batches, allowed: list[Any], log_texts: bool
 
 
 def _add_inside(app: Any, inside: Inside, allowed: list[Any]) -> None:
-    turn = asyncio.Lock()  # one looks inside at a time
+    turn = ThreadPoolExecutor(max_workers=1)  # one looks inside at a time, also where who asked has given up
+    waiting = 0
 
     async def looked(at: Callable[..., Any], *of: Any) -> Any:
+        nonlocal waiting
+        if waiting >= LOOKS:
+            raise HTTPException(429, "too many look inside; try again in a second", {"Retry-After": "1"})
+        waiting += 1
         try:
-            async with asyncio.timeout(SECONDS), turn:
-                return await asyncio.to_thread(at, *of)
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(turn, at, *of)
         except InputError as error:
             raise HTTPException(422, str(error)) from None
         except TimeoutError:
             raise HTTPException(503, f"no answer within {SECONDS} s; try again") from None
+        finally:
+            waiting -= 1
 
     @app.post("/attention", dependencies=allowed)
     async def attention(asked: AskedLayer) -> Any:

@@ -1,6 +1,7 @@
 """The command `snips` on bad input; what it writes is tested with the stages."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.conftest import assert_one_line_error, run_stage
         (["--intent", "PlayMusic", "--value", "1.4"], "strategy top_p: Input should be less than or equal to 1"),
         (["--intent", "PlayMusic", "-n", "0"], "-n 0: "),
         (["--intent", "PlayMusic", "--seed", "99999999999"], "--seed 99999999999: give one from 0 to 4294967295"),
+        (["--intent", "PlayMusic", "--prompt", "\udcff"], "half of a surrogate pair"),
         (["--intent", "PlayMusic"], "data/models/decoder: no tuned decoder yet; run: dvc repro tune_decoder"),
     ],
 )
@@ -57,3 +59,25 @@ def test_an_export_of_other_weights_is_passed_over(two_corpora, capsys):
         files.write_json(Path(f"data/exports/intent-full-{form}/export.json"), facts)
     assert cli._exported() == Path("data/exports/intent-full-onnx")
     assert "intent-full-openvino-int8: of other weights than data/models/intent-full has" in capsys.readouterr().err
+
+
+def test_a_folder_is_named_as_a_shell_names_it(project):
+    assert cli._folder("joint-full") == Path("data/models/joint-full")
+    assert cli._folder("./mine") == Path("mine")
+
+
+def test_ctrl_c_and_a_folder_that_cannot_be_written_are_one_line(monkeypatch, capsys):
+    def command(error):
+        def act(_):
+            raise error
+
+        return lambda: SimpleNamespace(parse_args=lambda: SimpleNamespace(act=act))
+
+    monkeypatch.setattr(cli, "_parser", command(KeyboardInterrupt()))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")
+    monkeypatch.setattr(cli, "_parser", command(PermissionError(13, "Permission denied", "data/exports")))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code.startswith("error: data/exports: Permission denied; see that one may write there")

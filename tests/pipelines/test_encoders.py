@@ -148,6 +148,24 @@ def test_a_text_longer_than_the_positions_is_one_line(tiny_encoder):
         loading.tokenize(tokenizer, ["play " * 80], 64)
 
 
+@pytest.mark.parametrize(("family", "longest"), [("Bert", 20), ("Roberta", 18), ("MPNet", 18), ("DistilBert", 20)])
+def test_the_longest_text_is_as_long_as_the_model_takes(family, longest):
+    import torch
+    import transformers
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    if family == "DistilBert":
+        sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=50, max_position_embeddings=20, pad_token_id=1, **sizes
+    )
+    model = getattr(transformers, f"{family}Model")(config)
+    assert loading.max_positions(model) == longest
+    model(torch.full((1, longest), 7))
+    with pytest.raises((RuntimeError, IndexError)):
+        model(torch.full((1, longest + 1), 7))
+
+
 def test_first_tokens_point_at_the_words(tiny_encoder):
     tokenizer = loading.load_tokenizer(tiny_encoder)
     words = ["play", "\u200d", "bohemian", "rhapsody"]  # the second leaves no piece

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from pipelines.core import files
@@ -35,6 +37,22 @@ def test_a_folder_replaces_the_earlier_one(tmp_path):
             (folder / content).write_text(content)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["two"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_stop_between_two_renames_brings_the_earlier_folder_back(tmp_path, monkeypatch, error):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "part").write_text("earlier")
+
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(error), files.whole(target) as made:
+        made.mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (target / "part").read_text() == "earlier"
 
 
 def test_a_spreadsheet_runs_no_text_and_numbers_stay_numbers(tmp_path):

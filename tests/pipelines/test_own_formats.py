@@ -1,6 +1,8 @@
 """Corpora of one's own: each format gives the same utterances, a broken place is named, and init sets what fits."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +12,8 @@ import yaml
 
 from pipelines.core import blocks
 from pipelines.core.errors import InputError
-from pipelines.corpus import jsonl, quality, rasa, records, sources, starting
-from tests.conftest import ROOT, run_stage
+from pipelines.corpus import jsonl, quality, rasa, records, snips, sources, starting
+from tests.conftest import ROOT, assert_one_line_error, run_stage
 
 RASA = """\
 version: "3.1"
@@ -145,6 +147,9 @@ def test_a_broken_line_is_named(line, parts):
         (("nlu:", "stories:"), "a.yml: no list `nlu`"),
         (("  examples:\n", "  example:\n"), "a.yml: line 10: no examples"),
         (("nlu:", "nlu: ["), "a.yml: not valid YAML"),
+        (("- synonym: boston\n", "nlu:\n- synonym: boston\n"), "a.yml: line 7: a second `nlu`; join it"),
+        (("- synonym: boston\n", "  examples: |\n    - bos\n- synonym: b\n"), "a.yml: line 7: a second `examples`"),
+        (("  examples:\n  - text: |", "  examples: &a\n  - *a\n  - text: |"), "a.yml: line 10: no examples"),
     ],
 )
 def test_a_broken_rasa_file_is_named(tmp_path, change, part):
@@ -154,6 +159,31 @@ def test_a_broken_rasa_file_is_named(tmp_path, change, part):
         sources.read(tmp_path / "a.yml")
     assert part in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_hyphen_of_a_text_stays(tmp_path):
+    (tmp_path / "a.yml").write_text(RASA.replace("- text: is it hot", '- text: "-5 degrees"'), encoding="utf-8")
+    assert found(sources.read(tmp_path / "a.yml"))[-1][0] == "-5 degrees"
+
+
+def test_a_file_is_the_part_that_it_is_called_after(tmp_path):
+    for name in ("train", "validation", "test"):
+        (tmp_path / f"{name}.jsonl").write_bytes(as_jsonl([record(f"{name} it", "i", [])]))
+    corpus = sources.read(tmp_path)
+    assert {name: [row["text"] for row in rows] for name, rows in corpus.parts.items()} == {
+        name: [f"{name} it"] for name in ("train", "validation", "test")
+    }
+    (tmp_path / "more.jsonl").write_bytes(as_jsonl([record("more", "i", [])]))
+    with pytest.raises(InputError, match=r"more\.jsonl: line 1: no split, and test\.jsonl: line 1 has one"):
+        sources.read(tmp_path)
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path):
+    line = b'{"text": "a b", "intent": "i", "slots": [{"start": 0, "end": 1, "label": "n"}], "slots": []}\n'
+    with pytest.raises(InputError, match="x: line 1: broken JSON: the key 'slots' stands there twice"):
+        jsonl.read(line, "x")
+    with pytest.raises(InputError, match="the key 'A' stands there twice"):
+        snips.parse(b'{"A": [{"data": [{"text": "one"}]}], "A": []}', "train", "A", "x")
 
 
 def test_a_bracket_that_marks_nothing_is_text():
@@ -290,6 +320,43 @@ def test_init_keeps_texts_text_and_refuses_words_of_its_own(tmp_path, monkeypatc
     result = run_stage("pipelines.cli", "init", "snips")
     assert result.returncode == 1
     assert "error: snips: as data.source this word means the corpus that comes with the project" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("mine/snips", "data.source: Value error, outputs would call it as the corpus that comes with the project"),
+        ("two\nlines", "data.source: Value error, it has characters that are not printed"),
+    ],
+)
+def test_init_refuses_what_the_stages_would(tmp_path, monkeypatch, name, part):
+    monkeypatch.chdir(tmp_path)
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(before, encoding="utf-8")
+    Path(name).mkdir(parents=True)
+    Path(name, "a.jsonl").write_bytes(as_jsonl([record(f"say {n}", f"i{n % 2}", []) for n in range(40)]))
+    assert_one_line_error(run_stage("pipelines.cli", "init", name), part)
+    assert Path("params.yaml").read_text(encoding="utf-8") == before
+
+
+def test_init_needs_of_params_only_what_it_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    del content["lessons"]["attention"]
+    text = yaml.safe_dump(content, sort_keys=False)
+    Path("a.jsonl").write_bytes(as_jsonl([record(f"say {n}", f"i{n % 2}", []) for n in range(40)]))
+    Path("params.yaml").write_text(text + "watch: {}\n", encoding="utf-8")
+    result = run_stage("pipelines.cli", "init", "a.jsonl")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "error: params.yaml: " in result.stderr
+    assert "40 utterances" in result.stdout  # what is in the corpus is told all the same
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-u", "-m", "pipelines.cli", "init", "a.jsonl"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()  # as `| true` does
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, b"")
+    assert blocks.raw("data.source") == "a.jsonl"
 
 
 def test_a_part_that_lacks_an_intent_is_named():

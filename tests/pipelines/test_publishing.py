@@ -102,6 +102,8 @@ def test_a_dry_run_shows_all_and_sends_nothing(hub, model):
 
 
 def test_the_model_and_its_card_go_there(hub, model):
+    (model / "private").mkdir()
+    (model / "private" / "notes.txt").write_text("not shown, so not sent")
     result = push()
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].endswith("/team/tiny")
@@ -131,5 +133,8 @@ def test_a_card_that_the_hub_refuses_is_not_sent(hub, model):
 def test_without_a_model_or_a_valid_card(hub, model):
     (model / "README.md").write_text("---\n[\n---\n")
     assert_one_line_error(push("--dry-run"), "data/models/tiny/README.md")
+    (model / "README.md").write_text(CARD)
+    (model / "model.safetensors").unlink()
+    assert_one_line_error(push("--dry-run"), "data/models/tiny: no model with a card in it")
     (model / "README.md").unlink()
     assert_one_line_error(push("--dry-run"), "data/models/tiny: no model with a card in it")

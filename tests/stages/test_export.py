@@ -1,6 +1,7 @@
 """`snips export`: a folder that answers without torch what the run answers, and is what was written."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,40 @@ def test_a_changed_file_is_refused(trained):
         graph.write(b"0")
     with pytest.raises(InputError, match=r"model\.onnx: not the file that was exported"):
         Exported.load(target)
+    for sums in ("", None):  # cut, and left behind
+        (target / "sha256sums.txt").unlink() if sums is None else (target / "sha256sums.txt").write_text(sums)
+        with pytest.raises(InputError, match=r"sha256sums\.txt: .*run snips export again"):
+            Exported.load(target)
+
+
+def test_an_export_answers_no_questions(trained):
+    pytest.importorskip("onnxruntime")
+    export(Path("data/models/intent-full"), Path("data/exports/asked"), "onnx", False, texts("train"))
+    result = run_stage("pipelines.cli", "predict", "play", "--model", "data/exports/asked", "--ask", "Which artist?")
+    assert_one_line_error(result, "asked: an export answers no questions")
+
+
+@pytest.mark.parametrize(("kind", "int8"), [("onnx", False), ("onnx", True), ("openvino", False), ("openvino", True)])
+def test_an_encoder_without_types_of_tokens_is_exported_too(trained, kind, int8):
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    pytest.importorskip(RUNTIMES[kind])
+    run = Path("data/models/distilled")
+    if not run.exists():
+        shutil.copytree("data/models/intent-full", run)
+        before = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        labels = {name: before[name] for name in ("id2label", "label2id")}
+        sizes = {"dim": 32, "n_layers": 1, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64}
+        config = DistilBertConfig(vocab_size=before["vocab_size"], **sizes, **labels)
+        DistilBertForSequenceClassification(config).save_pretrained(run)
+        path = run / "tokenizer_config.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) | {"model_input_names": ["input_ids", "attention_mask"]}
+        path.write_text(json.dumps(kept), encoding="utf-8")
+    target = Path(f"data/exports/distilled-{kind}-{int8}")
+    export(run, target, kind, int8, texts("train"))
+    some = texts()[:20]
+    here, there = Model.load(run)(some), Exported.load(target)(some)
+    assert [one["score"] for one in there] == pytest.approx([one["score"] for one in here], abs=0.05 if int8 else 1e-4)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,9 @@ def test_a_token_is_demanded_where_there_is_one():
         given_token = {"Authorization": "Bearer sécret".encode()}
         assert client.post("/predict", json={"text": "a"}, headers=given_token).status_code == 200
         assert client.get("/health").status_code == 200
+    with TestClient(server.server("echo", echo, token=os.fsdecode(b"\xe9"))) as client:  # of a Latin-1 terminal
+        headers = {"Authorization": b"Bearer \xe9"}
+        assert client.post("/predict", json={"text": "a"}, headers=headers).status_code == 200
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
@@ -116,6 +119,27 @@ def test_a_slow_model_and_a_full_queue_are_said(monkeypatch):
     with TestClient(server.server("echo", echo, token=None)) as client:
         answer = client.post("/predict", json={"texts": ["a", "b"]})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_one_looks_inside_at_a_time_also_after_who_asked_gave_up(monkeypatch):
+    monkeypatch.setattr(server, "SECONDS", 0.2)
+    at_once, most, started = 0, 0, 0
+
+    class Slow:
+        def attention(self, text, layer):
+            nonlocal at_once, most, started
+            at_once, started = at_once + 1, started + 1
+            most = max(most, at_once)
+            time.sleep(0.7)
+            at_once -= 1
+            return {}
+
+    with TestClient(server.server("echo", echo, token=None, inside=Slow())) as client:
+        for _ in range(3):
+            assert client.post("/attention", json={"text": "a", "layer": 0}).status_code == 503
+        assert (most, started) == (1, 1)  # the other two gave up before their turn
+        monkeypatch.setattr(server, "LOOKS", 0)
+        assert client.post("/attention", json={"text": "a", "layer": 0}).status_code == 429
 
 
 def test_those_who_wait_are_answered_together():
