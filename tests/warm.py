@@ -34,7 +34,7 @@ def run_module(arguments: list[str], timeout: float) -> subprocess.CompletedProc
     """
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = _CONTEXT.Process(target=_run, args=(arguments, os.getcwd(), dict(os.environ), said))
+        process = _CONTEXT.Process(target=_run, args=(arguments, Path.cwd(), dict(os.environ), said))
         process.start()
         process.join(timeout)
         if process.is_alive():
@@ -45,7 +45,7 @@ def run_module(arguments: list[str], timeout: float) -> subprocess.CompletedProc
     return subprocess.CompletedProcess(arguments, process.exitcode, *texts)
 
 
-def _run(arguments: list[str], folder: str, environment: dict[str, str], said: list[Path]) -> None:
+def _run(arguments: list[str], folder: Path, environment: dict[str, str], said: list[Path]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     for number, path in enumerate(said, start=1):
@@ -53,7 +53,7 @@ def _run(arguments: list[str], folder: str, environment: dict[str, str], said: l
         os.dup2(opened, number)
         os.close(opened)
     os.chdir(folder)
-    sys.path.insert(0, folder)
+    sys.path.insert(0, str(folder))
     sys.argv = arguments
     try:
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)

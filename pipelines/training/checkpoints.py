@@ -17,9 +17,11 @@ from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from pipelines.core import processes
+from pipelines.core.errors import InputError
 from pipelines.core.files import sha256
 from pipelines.core.provenance import code_of
 
+GONE = "taken away while it was needed, so there is no model to keep; train again, and let nothing else write there"
 ROOT = "SNIPS_CHECKPOINTS"  # environment variable: several clones and experiments can share a folder
 
 
@@ -38,6 +40,9 @@ def locked(folder: Path) -> Iterator[Path]:
     """Hold `folder` alone, made where it is not there; waits, and says so, while another training holds it.
 
     Of several processes that train together the first holds it.
+
+    Raises:
+        InputError: what lies in it was taken away meanwhile.
     """
     if processes.rank():
         yield folder
@@ -55,6 +60,10 @@ def locked(folder: Path) -> Iterator[Path]:
         os.close(handle)
     try:
         yield folder
+    except FileNotFoundError as error:  # `make clean` while it trains
+        if str(folder) not in str(error):
+            raise
+        raise InputError(f"{folder}: {GONE}") from None
     finally:
         os.close(handle)
 

@@ -34,7 +34,6 @@ from pipelines.training.frozen import outputs_kept
 from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
-GONE = "the best checkpoint is gone, so there is no model to keep; train again, and let nothing else write there"
 LOGGED = ("loss", "grad_norm", "learning_rate")  # of a training step, before its epoch and number
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
@@ -158,21 +157,16 @@ def _trainer(
 
 
 def _run(trainer: "_Trainer", checkpoints: Path) -> None:
-    """Train, from the newest checkpoint on; one line where another process takes the checkpoints away meanwhile."""
-    try:
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
-        trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
-    except FileNotFoundError as error:
-        if not str(error.filename).startswith(str(checkpoints)):
-            raise
-        raise InputError(f"{error.filename}: {GONE}") from None
+    """Train, from the newest checkpoint on."""
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+    trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
 
 
 def _check_the_best(trainer: "_Trainer", metric: str) -> None:
     """Trainer only warns where its best checkpoint is gone, and goes on with the last epoch's weights."""
     state = trainer.state
     if not state.best_model_checkpoint or not Path(state.best_model_checkpoint).is_dir():
-        raise InputError(f"{state.best_model_checkpoint}: {GONE}")
+        raise InputError(f"{state.best_model_checkpoint}: {unfinished.GONE}")
     found = trainer.evaluate()[f"eval_{metric}"]
     if abs(found - state.best_metric) > SAME:
         raise InputError(

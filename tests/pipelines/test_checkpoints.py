@@ -10,7 +10,7 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.models import loading
-from pipelines.training import checkpoints, runs, trainer
+from pipelines.training import checkpoints, encoding, runs, trainer
 from tests.conftest import ROOT
 from tests.pipelines.test_training import options_of, tasks
 
@@ -95,7 +95,20 @@ def test_no_model_comes_of_a_best_checkpoint_that_is_gone(split, tiny_encoder, t
         load(self)
 
     monkeypatch.setattr(trainer.Trainer, "_load_best_model", gone)
-    with pytest.raises(InputError, match="the best checkpoint is gone, so there is no model to keep"):
+    with pytest.raises(InputError, match="taken away while it was needed, so there is no model to keep"):
+        train(split, tiny_encoder)
+
+
+def test_what_is_taken_away_while_rows_are_encoded_is_one_line(split, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    encode = encoding.of_rows
+
+    def cleaned(*arguments):  # by `make clean`
+        yield from encode(*arguments)
+        shutil.rmtree(tmp_path / "shared")
+
+    monkeypatch.setattr(encoding, "of_rows", cleaned)
+    with pytest.raises(InputError, match=r"a-run.*taken away while it was needed"):
         train(split, tiny_encoder)
 
 
