@@ -49,7 +49,7 @@ intent under which it finds that likeliest.
 
 ## Extract, or generate an answer
 
-The questions of the limits page, which no single span answers. `qa-full` points at a span or refuses; GPT-2 goes on
+The questions of the limits page, which no single span answers. Its run points at a span or refuses; GPT-2 goes on
 after text and question (greedy, 1 to {answer} pieces), for the intent under which it finds the text likeliest. It
 has seen utterances and never an answer. Right: {answers[extractive]} of {answers[questions]} extracted,
 {answers[generated]} of {answers[questions]} generated.

@@ -24,7 +24,7 @@ def fetch_decoder() -> None:
     decoder = blocks.load("decoder", Decoder)
     watching.check("decoder", "decoder.name", decoder.name, blocks.load("watch.decoder", blocks.Place))
     longest = blocks.load("generate.max_new_tokens", int)  # known before minutes of training
-    if decoder.name == "scratch" and longest >= decoder.scratch.n_positions:
+    if decoder.name == "scratch" and longest >= decoder.scratch.n_positions - 1:  # and the control token
         raise InputError(
             f"params.yaml: generate.max_new_tokens {longest} has no room in decoder.scratch.n_positions "
             f"{decoder.scratch.n_positions}; lower the one or raise the other"

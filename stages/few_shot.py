@@ -105,7 +105,7 @@ def _trained(rows: list[Utterance], number: int, options: Run) -> Callable[[list
     model = task.build(BASE, rows, options)
     with tempfile.TemporaryDirectory() as unfinished:
         trained = trainer.train(task, options, model, tokenizer, rows, [], Path(unfinished) / "run")
-    return lambda asked: inference.predictions(task, trained.model, tokenizer, asked)
+    return lambda asked: inference.predictions(task, trained.model, tokenizer, asked, options.precision)
 
 
 if __name__ == "__main__":

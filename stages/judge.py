@@ -1,5 +1,6 @@
 """Judge what the decoder wrote, and how well it predicts validation; beside real utterances and an n-gram model."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def judge() -> None:
             name: judging.measure([one for one in samples if one["strategy"] == name], known, judges)
             for name in strategies
         },
-        "real": judging.measure(_real(validation, options), known, judges),
+        "real": _of_real(validation, options, known, judges),
         "ngram": {"order": ngrams.order} | judging.measure(by_ngrams, known, judges),
         "ngram_orders": {str(order): language_model.perplexity(sum(of), texts) for order, of in said.items()},
         "beside_ngrams": judging.beside(log_probabilities, said[ngrams.order], texts),
@@ -69,6 +70,16 @@ def judge() -> None:
     with files.whole(PAGE) as folder:
         folder.mkdir()
         files.write_text(folder / "generation.md", _page(report, settings))
+
+
+def _of_real(
+    validation: list[dict[str, Any]], options: Generate, known: diversity.Known, judges: judging.Judge
+) -> dict[str, Any]:
+    """Figures of real utterances. How varied texts are depends on how many they are, so of fewer it is left out."""
+    real = _real(validation, options)
+    found = judging.measure(real, known, judges)
+    as_many = set(Counter(row["intent"] for row in real).values()) == {options.n}
+    return found if as_many else found | dict.fromkeys(("distinct_1", "distinct_2", "self_bleu"))
 
 
 def _real(validation: list[dict[str, Any]], options: Generate) -> list[dict[str, Any]]:

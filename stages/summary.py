@@ -43,7 +43,7 @@ def _asked_everything(run: str, said: dict[str, list[dict[str, Any]]]) -> dict[s
     choosers = {one["chosen_by"]: one for one in files.read_json(QA_LIMITS)[0]["choosers"]}
     if "nobody" not in choosers:  # params.yaml has no such run
         return {}
-    return {f"{run}, asked everything": {"f1": unpacked(choosers["nobody"]["not_whole"], "f1", said[run])}}
+    return {f"{run}, asked everything": {"f1": unpacked(choosers["nobody"]["not_whole"], "span_f1", said[run])}}
 
 
 if __name__ == "__main__":

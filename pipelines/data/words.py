@@ -51,3 +51,9 @@ def slots(spans: list[tuple[int, int]], word_tags: list[str]) -> list[Slot]:
         else:
             open_label = None
     return result
+
+
+def slots_of_words(text: str, given: list[Slot]) -> list[Slot]:
+    """The slots of a text from the first character of their first word to the last of their last, as taggers count."""
+    spans = words(text)
+    return slots(spans, tags(spans, given))

@@ -30,8 +30,8 @@ def control(intent: str) -> str:
 
 def intents(tokenizer: Any) -> list[str]:
     """The intents that a tuned decoder knows, by its control tokens, in order."""
-    tokens = (token for token in tokenizer.all_special_tokens if token != tokenizer.eos_token)
-    return sorted(token.strip("<>") for token in tokens)
+    others = {getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "unk", "pad", "sep", "cls", "mask")}
+    return sorted(token.strip("<>") for token in tokenizer.all_special_tokens if token not in others)
 
 
 def load_tokenizer(folder: Path, intents: list[str]) -> Any:

@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from pipelines.core.errors import InputError
-from pipelines.decoder.language_model import control
+from pipelines.decoder.language_model import control, intents
 from pipelines.models import loading, precision
 
 # strategy -> what narrows the distribution that is sampled from, given the strategy's number
@@ -101,9 +101,9 @@ def generate(
 
 
 def _check(tokenizer: Any, intent: str) -> None:
-    known = [token.strip("<>") for token in tokenizer.all_special_tokens if token != tokenizer.eos_token]
+    known = intents(tokenizer)
     if intent not in known:
-        raise InputError(f"intent {intent}: the decoder does not know it; it knows: {', '.join(sorted(known))}")
+        raise InputError(f"intent {intent}: the decoder does not know it; it knows: {', '.join(known)}")
 
 
 @torch.no_grad()

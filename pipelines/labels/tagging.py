@@ -37,7 +37,14 @@ def encode(rows: list[Utterance], tokenizer: Any, names: list[str], longest: int
     """
     ids = {name: n for n, name in enumerate(names)}
     spans = [words(row["text"]) for row in rows]
-    texts = [[row["text"][start:end] for start, end in span] for row, span in zip(rows, spans, strict=True)]
+    blanks = loading.counts_blanks(tokenizer)
+    texts = [
+        [
+            " " * (blanks and row["text"][:start][-1:].isspace()) + row["text"][start:end]  # as in the whole text
+            for start, end in span
+        ]
+        for row, span in zip(rows, spans, strict=True)
+    ]
     features = loading.tokenize(tokenizer, texts, longest)
     for feature, row, span in zip(features, rows, spans, strict=True):
         if "slots" not in row:  # a new text

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.core import files
+from pipelines.core.errors import InputError
 from pipelines.data.utterances import AT_ONCE
 
 
@@ -88,7 +89,7 @@ def write(path: Path, features: Iterable[list[dict[str, Any]]], labels: dict[str
                 raise ValueError(f"{path}: features with {', '.join(sorted(unknown))}, which the first ones lack")
             writer.write_table(pa.Table.from_pylist(some, schema))
         if writer is None:
-            raise ValueError(f"{path}: no features")
+            raise InputError(f"{path.stem}: nothing in it for this run to learn; add utterances, or take the run out")
         writer.finalize()
         writer.stream.close()
 

@@ -81,6 +81,8 @@ def load_model(auto_class: Any, folder: Path, new_head: bool = False, pooler: Po
     try:
         settings = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         settings.update(config)
+        if new_head and getattr(settings, "problem_type", None):
+            settings.problem_type = None  # of the head that is left behind
         expected = getattr(auto_class, "config_class", None)
         if expected and settings.model_type != expected.model_type:
             raise ValueError(f"it is of type {settings.model_type}, {auto_class.__name__} takes {expected.model_type}")
@@ -206,6 +208,11 @@ def tokenize(tokenizer: Any, texts: list[str] | list[list[str]], longest: int) -
             feature["first_tokens"] = [first.get(word) for word in range(len(text))]
         features.append(feature)
     return features
+
+
+def counts_blanks(tokenizer: Any) -> bool:
+    """Whether a token says if white space stands before it, as those of byte-level BPE do (RoBERTa, ModernBERT)."""
+    return "ByteLevel(" in repr(tokenizer.backend_tokenizer.pre_tokenizer)
 
 
 def inputs_of(tokenizer: Any, encoding: Any) -> dict[str, list[int]]:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines.core.blocks import Block, Seed
 
@@ -32,6 +32,12 @@ class Run(Block):
     seed: Seed = 13
     precision: Precision = "auto"
     least_steps: int = Field(default=0, ge=0)  # of the optimizer, see `fitted`
+
+    @model_validator(mode="after")
+    def _a_frozen_encoder_has_no_rates(self) -> Self:
+        if self.mode == "head" and self.layer_decay != 1:
+            raise ValueError("layer_decay needs mode full: the layers of a frozen encoder are not trained")
+        return self
 
     def fitted(self, rows: int) -> Self:
         """This run where an epoch has so many rows: few rows give few steps, and a model that has learned nothing.

@@ -71,7 +71,12 @@ def held_out(rows: list[Utterance], share: float, seed: str) -> tuple[list[Utter
         by_intent[row["intent"]].append(row["id"])
     held: set[str] = set()
     for intent, ids in sorted(by_intent.items()):
-        held.update(Random(f"{seed}/{intent}").sample(sorted(ids), max(1, round(share * len(ids)))))
+        if (size := max(1, round(share * len(ids)))) >= len(ids):
+            raise InputError(
+                f"few_shot: {len(ids)} utterances of {intent} leave none to learn from where {size} are held out; "
+                "raise per_intent, or lower few_shot.choice.held_out"
+            )
+        held.update(Random(f"{seed}/{intent}").sample(sorted(ids), size))
     return [row for row in rows if row["id"] not in held], [row for row in rows if row["id"] in held]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from pipelines.data.utterances import Utterance
+from pipelines.data.words import slots_of_words
 
 RESAMPLES, SEED = 2000, 13
 LEVEL = 0.95
@@ -33,7 +34,7 @@ def measured(rows: list[dict[str, Any]]) -> dict[str, Counts]:
     if "predicted_intent" in rows[0]:
         found["accuracy"] = [(row["predicted_intent"] == row["intent"], 1, 1) for row in rows]
     if "predicted_slots" in rows[0]:
-        spans = [(_spans(row["slots"]), _spans(row["predicted_slots"])) for row in rows]
+        spans = [(_spans(slots_of_words(row["text"], row["slots"])), _spans(row["predicted_slots"])) for row in rows]
         found["f1"] = [(len(gold & said), len(said), len(gold)) for gold, said in spans]
     if len(found) == 2:
         found["frame_accuracy"] = [(row["right"], 1, 1) for row in rows]
@@ -118,10 +119,15 @@ def unpacked(not_whole: str, metric: str, rows: list[Utterance]) -> Counts:
 
     Args:
         not_whole: of `packed`; of the utterances that it does not name all is right.
+        metric: `f1` counts slots by words, `span_f1` by characters, and of any other each utterance counts once.
         rows: all that were judged.
     """
     rows = sorted(rows, key=lambda row: row["id"])
-    counts = np.array([[len(row["slots"]) if metric in SPANS else 1] * 3 for row in rows])
+    golds = {
+        "f1": lambda row: len(slots_of_words(row["text"], row["slots"])),
+        "span_f1": lambda row: len(row["slots"]),
+    }
+    counts = np.array([[golds.get(metric, lambda _: 1)(row)] * 3 for row in rows])
     for entry in not_whole.split():
         number, of = entry.split(":")
         counts[int(number)] = [int(value) for value in of.split("/")]

@@ -63,11 +63,14 @@ def _processor() -> dict[str, str]:
 
 
 def _gpu() -> str:
-    """Name of the first GPU, the one that stages compute on; `none` without one."""
+    """Name of the GPU that stages compute on, the first that CUDA_VISIBLE_DEVICES names; `none` without one."""
     import pynvml
 
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0].strip()
+    if not first.isdecimal():  # none, none by -1, or one by its UUID
+        return "none" if first in ("", "-1") else first
     try:
         pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
+        return pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(int(first)))
     except pynvml.NVMLError:
         return "none"

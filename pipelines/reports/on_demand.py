@@ -173,7 +173,7 @@ def difference(report: dict[str, Any], source: str, made_from: dict[str, Any]) -
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
-        return {path: value}
+        return {path: round(value, 6) if isinstance(value, float) else value}  # as files keep numbers
     return {
         key: leaf for name, inner in value.items() for key, leaf in _flat(inner, f"{path}.{name}".strip(".")).items()
     }

@@ -11,6 +11,7 @@ import yaml
 from scipy.stats import binomtest
 
 from pipelines.core.errors import InputError
+from pipelines.data.words import slots_of_words
 from pipelines.reports.benchmark_2017 import utterances
 from pipelines.reports.on_demand import OLDER
 
@@ -30,12 +31,12 @@ predicted) counts as 0. The paper prints .790 and .930 for Snips at 70 and 2,000
 whether its spans are strict. `all` is the whole training files, 1,942 to 2,000 utterances per intent (1,954 to 2,000
 in the vendors' reports), once.
 
-The learning rate is chosen on a share of each draw that is held out (`few_shot.choice`); the model then learns from all
-of the draw, and `validate` is read once. Batch and, of the small sizes, epochs are set by hand; that intents are read
-from the mean of the tokens was chosen on 2,000 training utterances outside the draws, more labels than a size has.
-`all` chooses its epochs on what is held out too. Its batch, and around which learning rates it looks, are those of
-slots-full and intent-full, which were chosen on validation, partly the same files. In figures that are marked as older
-the rate, and in `all` the epochs, came from there too.
+One learning rate is chosen for all draws, by the mean over the shares of them that are held out (`few_shot.choice`);
+the model then learns from all of a draw, and `validate` is read once. Batch and, of the small sizes, epochs are set by
+hand; that intents are read from the mean of the tokens was chosen on 2,000 training utterances outside the draws, more
+labels than a size has. `all` chooses its epochs on what is held out too. Its batch, and around which learning rates it
+looks, are those of slots-full and intent-full, which were chosen on validation, partly the same files. In figures that
+are marked as older the rate, and in `all` the epochs, came from there too.
 SetFit has its own defaults (`benchmarks/setfit_few_shot.py`).
 
 Where the protocols differ: ours is one model for seven intents, theirs one model per intent; our three draws are our
@@ -116,8 +117,9 @@ def f1_interval(counts: list[tuple[int, int, int]], seed: int = 13) -> list[floa
 
 def span_counts(row: dict[str, Any]) -> tuple[int, int, int]:
     """Right, predicted and gold spans of one row of a predictions file."""
+    meant = slots_of_words(row["text"], row["slots"])
     gold, predicted = (
-        {(slot["start"], slot["end"], slot["label"]) for slot in row[name]} for name in ("slots", "predicted_slots")
+        {(slot["start"], slot["end"], slot["label"]) for slot in of} for of in (meant, row["predicted_slots"])
     )
     return len(gold & predicted), len(predicted), len(gold)
 

@@ -43,12 +43,19 @@ class Outputs:
         return torch.from_numpy(values.astype(np.float32, copy=False)).view(tokens, width)
 
 
+class _First(torch.nn.Module):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return states[:, 0]
+
+
 class CachedEncoder(torch.nn.Module):
     """Stands in for a frozen encoder whose outputs are already there; the pooler, if any, is applied to them."""
 
     def __init__(self, encoder: Any) -> None:
         super().__init__()
         self.pooler = getattr(encoder, "pooler", None)
+        if isinstance(self.pooler, torch.nn.Linear):  # ALBERT's
+            self.pooler = torch.nn.Sequential(_First(), self.pooler, encoder.pooler_activation)
 
     def forward(self, input_ids: Any = None, inputs_embeds: Any = None, **_: Any) -> BaseModelOutputWithPooling:
         pooled = self.pooler(inputs_embeds) if self.pooler is not None else None

@@ -19,7 +19,7 @@ from pipelines.core import processes
 from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.models.features import Features
-from pipelines.models.inference import BATCH, by_length, chosen, collate, unpad
+from pipelines.models.inference import BATCH, INPUTS, by_length, chosen, collate, unpad
 from pipelines.models.options import Run
 from pipelines.models.precision import chosen as precision_of
 from pipelines.models.precision import computed, on_gpu
@@ -35,6 +35,7 @@ from pipelines.training.monitor import DeviceMonitor
 
 LOGS_PER_EPOCH = 10
 LOGGED = ("loss", "grad_norm", "learning_rate")  # of a training step, before its epoch and number
+PADDING = INPUTS["input_ids"]
 SAME = 1e-6  # two scores of one model on one machine differ by less
 
 
@@ -90,7 +91,7 @@ def train(
             made_fast.enter_context(outputs_kept(model, features, checkpoints, options.precision))
         else:
             if not processes.in_parts():
-                made_fast.enter_context(rows_in_use(model, features.tokens() | {*tokenizer.all_special_ids}))
+                made_fast.enter_context(rows_in_use(model, features.tokens() | {PADDING, *tokenizer.all_special_ids}))
             made_fast.enter_context(computed(model, options.precision))
             made_fast.enter_context(shares.shared(model))
             made_fast.enter_context(fast_dropout("cuda" if on_gpu() else "cpu"))

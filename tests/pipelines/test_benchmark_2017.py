@@ -84,6 +84,8 @@ def test_twelve_texts_of_the_small_sets_stand_in_validate():
 
 def test_a_share_of_each_intent_is_held_out():
     rows = [{"id": f"{intent}/{n}", "intent": intent} for intent, count in (("a", 10), ("b", 3)) for n in range(count)]
+    with pytest.raises(InputError, match="leave none to learn from where 1 are held out; raise per_intent"):
+        benchmark_2017.held_out(rows[:1], 0.2, "13/0")
     kept, held = benchmark_2017.held_out(rows, 0.2, "13/0")
     assert [row["intent"] for row in held] == ["a", "a", "b"]
     assert sorted(row["id"] for row in kept + held) == sorted(row["id"] for row in rows)

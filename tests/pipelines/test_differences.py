@@ -6,11 +6,20 @@ import pytest
 from pipelines.labels import metrics
 from pipelines.reports.differences import differences, frames, measured, packed, unpacked
 
+NOTHING = {"text": "abba is on now", "slots": []}
+
 
 def rows(right, slots=None):
     """Predictions of intents, right where `right` says so; with slots, those of a joint run."""
     made = [
-        {"id": f"{n:04}", "intent": "a", "predicted_intent": "a" if one else "b", "right": one, "slots": []}
+        {
+            "id": f"{n:04}",
+            **NOTHING,
+            "intent": "a",
+            "predicted_intent": "a" if one else "b",
+            "right": one,
+            "slots": [],
+        }
         for n, one in enumerate(right)
     ]
     return made if slots is None else [row | {"predicted_slots": of} for row, of in zip(made, slots, strict=True)]
@@ -49,7 +58,8 @@ def test_slot_f1_counts_whole_spans_and_pairs_have_frames():
     gold = [{"start": 0, "end": 4, "label": "artist"}]
     others = [[gold[0]], [], [{"start": 0, "end": 2, "label": "artist"}], [{"start": 0, "end": 4, "label": "album"}]]
     slots = [
-        {"id": str(n), "slots": gold, "predicted_slots": said, "right": said == gold} for n, said in enumerate(others)
+        {"id": str(n), **NOTHING, "slots": gold, "predicted_slots": said, "right": said == gold}
+        for n, said in enumerate(others)
     ]
     counts = measured(slots)["f1"].sum(axis=0)
     assert counts.tolist() == [1, 3, 4]
@@ -66,10 +76,12 @@ def test_slot_f1_counts_whole_spans_and_pairs_have_frames():
 
 
 def test_what_is_kept_is_enough_for_all_counts():
-    rows = [{"id": f"{n}", "slots": [{"start": 0, "end": 1, "label": "a"}] * of} for n, of in enumerate((2, 0, 1, 3))]
+    words = [{"start": start, "end": start + 1, "label": f"{start}"} for start in (0, 2, 4)]
+    rows = [{"id": f"{n}", "text": "a b c", "slots": words[:of]} for n, of in enumerate((2, 0, 1, 3))]
     counts = np.array([[1, 2, 2], [0, 1, 0], [0, 0, 1], [3, 3, 3]])
     assert packed(counts) == "0:1/2/2 1:0/1/0 2:0/0/1"
     assert unpacked(packed(counts), "f1", rows[::-1]).tolist() == counts.tolist()
+    assert unpacked(packed(counts), "span_f1", rows).tolist() == counts.tolist()
     assert unpacked("", "accuracy", rows).tolist() == [[1, 1, 1]] * 4
 
 
@@ -88,3 +100,10 @@ def test_answers_count_as_spans_where_they_are_given():
     assert found["span_f1"].tolist() == [[2, 2, 2], [1, 1, 2], [0, 1, 2]]
     assert found["answers_right"][:, 0].tolist() == [1, 0, 0]
     assert set(found) == {"span_f1", "answers_right"}
+
+
+def test_a_tagger_is_asked_for_whole_words_as_its_f1_is():
+    gold, said = ({"start": 0, "end": end, "label": "city"} for end in (5, 8))
+    row = {"id": "1", "text": "parisian style", "slots": [gold], "predicted_slots": [said], "right": True}
+    assert measured([row])["f1"].tolist() == [[1, 1, 1]]
+    assert unpacked("", "f1", [row | {"slots": [gold | {"start": 1}]}]).tolist() == [[0, 0, 0]]  # no word begins in it

@@ -4,6 +4,8 @@ import json
 import platform
 from pathlib import Path
 
+import pytest
+
 from pipelines.reports import environment
 
 CPUINFO = """\
@@ -44,3 +46,15 @@ def test_it_says_nothing_of_where_whose_and_when():
     assert environment.environment(2) == json.loads(written)
     private = [name for name in (platform.node(), str(Path.home()), str(Path.cwd())) if len(name) > 3]
     assert [name for name in private if name in written] == []
+
+
+def test_the_gpu_is_the_one_that_stages_may_take(monkeypatch):
+    pynvml = pytest.importorskip("pynvml")
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda number: number)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: f"card {handle}")
+    for visible, name in (("", "none"), ("1", "card 1"), ("0,1", "card 0"), ("-1", "none")):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert environment._gpu() == name
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert environment._gpu() == "card 0"

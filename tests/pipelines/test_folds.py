@@ -4,7 +4,8 @@ import pytest
 
 from pipelines.reports import folds, variants
 
-ROWS = [{"id": f"{n}", "slots": [{"start": 0, "end": 1, "label": "a"}] * of} for n, of in enumerate((2, 0, 1, 1, 3, 1))]
+WORDS = [{"start": start, "end": start + 1, "label": f"{start}"} for start in (0, 2, 4)]
+ROWS = [{"id": f"{n}", "text": "a b c", "slots": WORDS[:of]} for n, of in enumerate((2, 0, 1, 1, 3, 1))]
 
 
 def parts(frames, spans):

@@ -196,6 +196,14 @@ def test_the_intent_decides_what_is_written(tuned, rows):
         assert sum(written[intent][word] for word in own) > 2 * sum(written[other][word] for word in own)
 
 
+def test_a_token_for_padding_is_no_intent(base, tmp_path):
+    tokenizer = loading.load_tokenizer(base)
+    tokenizer.add_special_tokens({"pad_token": "<pad>", "unk_token": "<|endoftext|>"})
+    tokenizer.save_pretrained(tmp_path)
+    language_model.load_tokenizer(tmp_path, ["PlayMusic"]).save_pretrained(tmp_path / "tuned")
+    assert language_model.intents(loading.load_tokenizer(tmp_path / "tuned")) == ["PlayMusic"]
+
+
 def test_draws_follow_the_distribution():
     shares = np.array([0.5, 0.3, 0.15, 0.05])
     draw = sampling._Draw(list(range(4000)))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.core import provenance
+from pipelines.core import files, provenance
 from pipelines.core.errors import InputError
 from pipelines.models import task as tasks
 from pipelines.reports import on_demand
@@ -27,6 +27,13 @@ def test_the_same_options_and_code_are_the_same():
     assert on_demand.difference(report(), "snips", made(seed=99)) == ""  # the seeds are what is repeated
     written = made(ema=0.0)  # a default that is written out
     assert on_demand.difference(report(), "snips", written) == ""
+
+
+def test_a_number_of_more_places_than_a_file_keeps_is_the_same(tmp_path):
+    files.write_details(tmp_path / "a.json", report(made_from=made(learning_rate=0.000123457)))
+    kept = on_demand.read(tmp_path / "a.json")
+    assert on_demand.difference(kept, "snips", made(learning_rate=0.000123457)) == ""
+    assert "learning_rate" in on_demand.difference(kept, "snips", made(learning_rate=0.000125))
 
 
 def test_each_difference_is_said():

@@ -88,7 +88,11 @@ def test_spans_of_a_predictions_row_are_counted():
     def slot(start, label):
         return {"start": start, "end": start + 1, "label": label}
 
-    row = {"slots": [slot(0, "a"), slot(2, "b")], "predicted_slots": [slot(0, "a"), slot(2, "c"), slot(4, "b")]}
+    row = {
+        "text": "a b c",
+        "slots": [slot(0, "a"), slot(2, "b")],
+        "predicted_slots": [slot(0, "a"), slot(2, "c"), slot(4, "b")],
+    }
     assert peers.span_counts(row) == (1, 3, 2)
 
 

@@ -98,6 +98,10 @@ def test_an_answer_that_normalises_to_nothing_is_an_answer():
 def test_a_part_without_questions_has_no_figure():
     result = squad.score([(answer("noon"), [answer("noon")])])
     assert (result["answerable_f1"], result["unanswerable_accuracy"]) == (1, None)
+    nothing = squad.score([])
+    assert nothing.pop("span_f1") == 0
+    assert set(nothing.values()) == {None}
+    assert squad.best_threshold(np.array([]), np.array([]), 3) == 0
 
 
 @given(st.integers(0, 10_000))

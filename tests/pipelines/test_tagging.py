@@ -1,10 +1,12 @@
 """The likeliest path, beside all paths counted one by one."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from pipelines.data import words
 from pipelines.labels import tagging
@@ -90,3 +92,15 @@ def test_scores_have_a_row_for_each_slot():
     assert found["per_slot"] == [
         {"label": "x", "f1": pytest.approx(2 / 3), "precision": 1, "recall": 0.5, "support": 2}
     ]
+
+
+def test_byte_level_tokens_of_words_are_those_of_the_text():
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    text = "play some jazz, now"
+    learned = trainers.BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    backend.train_from_iterator([text] * 5, learned)
+    tokenizer = SimpleNamespace(backend_tokenizer=backend, model_input_names=["input_ids"])
+    (feature,) = tagging.encode([{"text": text}], tokenizer, [], 20)
+    assert feature["input_ids"] == backend.encode(text).ids
+    assert feature["first_tokens"] == [0, 1, 2, 3, 4]

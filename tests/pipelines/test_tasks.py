@@ -1,6 +1,8 @@
 """Each task on real rows of the sample and a 2-layer BERT."""
 
+import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -204,6 +206,39 @@ def test_training_draws_the_unanswerable_by_seed_and_rate(rows, tiny_encoder):
     assert abs((len(half) - answerable) / (everything - answerable) - 0.5) < 0.1
 
 
+def test_white_space_before_a_token_is_no_part_of_an_answer(rows, tiny_encoder, monkeypatch):
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    call = type(tokenizer).__call__
+
+    def with_blanks(self, *given, **options):  # as SentencePiece counts
+        made = call(self, *given, **options)
+        if "offset_mapping" in made:
+            made["offset_mapping"] = [
+                [(start - (start > 0 and given[1][start - 1] == " "), end) for start, end in of]
+                for of in made["offset_mapping"]
+            ]
+        return made
+
+    plain = qa._windows(tokenizer, "Which artist?", "play some jazz", 64)
+    monkeypatch.setattr(type(tokenizer), "__call__", with_blanks)
+    assert qa._windows(tokenizer, "Which artist?", "play some jazz", 64) == plain
+
+
+def test_a_base_model_of_another_task_leaves_nothing_of_its_head(rows, tiny_encoder, tmp_path):
+    settings = {"num_labels": 3, "problem_type": "multi_label_classification"}
+    shutil.copytree(tiny_encoder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    labels = {str(n): f"{n}" for n in range(settings["num_labels"])}
+    config |= {"problem_type": settings["problem_type"], "id2label": labels}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"label2id": {of: int(n) for n, of in labels.items()}}))
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    for name in ("qa", "intent"):
+        task = tasks.get(name)
+        model = task.build(tmp_path, rows, tasks.offered(name).Options(mode="full"))
+        features = task.encode(rows[:4], tokenizer, model)
+        assert model(**inference.collate(features[:4], task.labels)).loss > 0
+
+
 def test_a_long_text_is_cut_into_windows_that_find_the_answer(rows, tiny_encoder):
     text = "please play " + "some music and " * 30 + "freddie"
     row = {"id": "x", "text": text, "intent": "PlayMusic"}
@@ -256,7 +291,7 @@ def test_who_chooses_the_questions_decides_what_can_be_found(rows, tiny_encoder)
         assert found[chooser]["span_f1"] == pytest.approx(2 * (slots - twice) / (2 * slots - twice))
     assert found["predicted intent"]["span_f1"] < found["gold intent"]["span_f1"]  # not asked for is missed
     by_id = sorted(rows, key=lambda row: row["id"])
-    counts = {"nobody": unpacked(found["nobody"]["not_whole"], "f1", rows)}
+    counts = {"nobody": unpacked(found["nobody"]["not_whole"], "span_f1", rows)}
     assert counts["nobody"][:, 2].tolist() == [len(row["slots"]) for row in by_id]
     assert counts["nobody"][:, 0].tolist() == [len({slot["label"] for slot in row["slots"]}) for row in by_id]
     assert "predicted intent" not in asking.ask(model, tokenizer, rows[:1], None).asked
@@ -307,6 +342,14 @@ def test_the_loss_of_the_crf_is_that_of_the_gold_paths(rows, tiny_encoder):
         total -= model.crf(torch.tensor(logits[at])[None], tags[None], reduction="sum")
         known += len(at)
     assert model(**batch).loss.item() == pytest.approx((total / known).item(), rel=1e-4)
+
+
+def test_a_row_without_a_tag_adds_nothing_to_the_loss_of_the_crf(rows, tiny_encoder):
+    _, model, _ = crf_model(rows, tiny_encoder)
+    logits, labels = torch.randn(3, 4, model.crf.num_tags), torch.tensor([[-100, 1, 2, -100], [-100] * 4, [0] * 4])
+    both = [0, 2]
+    assert torch.equal(model._slot_loss(logits, labels, 0.0), model._slot_loss(logits[both], labels[both], 0.0))
+    assert model._slot_loss(logits[1:2], labels[1:2], 0.0) == 0
 
 
 def test_decoding_with_a_crf_takes_its_best_path(rows, tiny_encoder):

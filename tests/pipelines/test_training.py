@@ -214,7 +214,7 @@ MORE_LEVERS = {"swap_rate": 0.5, "r_drop": 1.0, "pooling": "mean"}
         ("slots", "full", {}),
         ("slots", "full", {"batch_size": 1}),  # an epoch ends between two logs
         ("slots", "head", {}),
-        ("slots", "head", LEVERS),
+        ("slots", "head", {"ema": 0.9, "schedule": "cosine"}),
         ("joint", "full", LEVERS | JOINT_LEVERS),
         ("joint", "full", MORE_LEVERS),
         ("masked_lm", "full", {}),
@@ -378,3 +378,21 @@ def test_few_rows_get_smaller_batches_then_more_epochs(rows, expected):
     fitted = run.fitted(rows)
     assert (fitted.batch_size, fitted.epochs) == expected
     assert run.model_copy(update={"least_steps": 0}).fitted(rows).epochs == 5
+
+
+def test_a_frozen_encoder_has_no_rates_of_layers():
+    with pytest.raises(ValueError, match="layer_decay needs mode full"):
+        options_of("slots", mode="head", layer_decay=0.5)
+
+
+@pytest.mark.parametrize("family", ["Albert", "Bert"])
+def test_a_cached_encoder_pools_as_the_encoder_does(family):
+    import transformers
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = getattr(transformers, f"{family}Config")(vocab_size=50, embedding_size=16, **sizes)
+    encoder = getattr(transformers, f"{family}Model")(config).eval()
+    with torch.no_grad():
+        whole = encoder(torch.tensor([[2, 7, 8, 3]]))
+        cached = frozen.CachedEncoder(encoder)(inputs_embeds=whole.last_hidden_state)
+    assert torch.equal(cached.pooler_output, whole.pooler_output)

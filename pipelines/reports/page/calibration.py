@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.reports.page.mistakes import of_words
+from pipelines.data.words import slots_of_words
 
 BINS = 10  # of equal width, from 0 to 1
 
@@ -17,7 +17,7 @@ def measured(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for row in rows:
         if "predicted_intent" in row:
             pairs["intent"].append((row["predicted_score"], row["predicted_intent"] == row["intent"]))
-        gold = {(slot["start"], slot["end"], slot["label"]) for slot in of_words(row)}
+        gold = {(slot["start"], slot["end"], slot["label"]) for slot in slots_of_words(row["text"], row["slots"])}
         for slot in row.get("predicted_slots") or []:
             pairs["slots"].append((slot["score"], (slot["start"], slot["end"], slot["label"]) in gold))
     return {

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from pipelines.data import words
+from pipelines.data.words import slots_of_words
 
 # kind -> what it means, in the order in which a page names them
 KINDS = {
@@ -31,7 +31,7 @@ def of(row: dict[str, Any]) -> list[dict[str, str | None]]:
         return found
     right = set(map(_key, predicted(row)))
     asked = "predicted_answers" in row
-    meant = set(map(_key, row["slots"] if asked else of_words(row)))
+    meant = set(map(_key, row["slots"] if asked else slots_of_words(row["text"], row["slots"])))
     left = [slot for slot in predicted(row) if _key(slot) not in meant]
     for gold in _meant(row, right):
         if _key(gold) in right:
@@ -53,12 +53,6 @@ def predicted(row: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def of_words(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The slots of a row from the first character of their first word to the last of their last, as taggers count."""
-    spans = words.words(row["text"])
-    return words.slots(spans, words.tags(spans, row["slots"]))
-
-
 def counted(rows: list[dict[str, Any]]) -> dict[str, int]:
     """How often each kind of mistake stands in `rows`."""
     found = Counter(one["kind"] for row in rows for one in of(row))
@@ -69,7 +63,7 @@ def _meant(row: dict[str, Any], right: set[tuple[int, int, str]]) -> list[dict[s
     """The slots to be found: by words, as a tagger sees them; of those that answer one question, one that was found,
     else the first."""
     if "predicted_answers" not in row:
-        return of_words(row)
+        return slots_of_words(row["text"], row["slots"])
     by_label: dict[str, dict[str, Any]] = {}
     for slot in row["slots"]:
         if slot["label"] not in by_label or _key(slot) in right:

@@ -122,6 +122,9 @@ class JointBert(BertPreTrainedModel):
         if self.crf is None:
             return cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
         known = labels != -100
+        if not known.any():
+            return logits.sum() * 0
+        logits, labels, known = (of[known.any(dim=1)] for of in (logits, labels, known))  # paths have a first token
         scores = pad_sequence([row[at] for row, at in zip(logits.float(), known, strict=True)], batch_first=True)
         tags = pad_sequence([row[at] for row, at in zip(labels, known, strict=True)], batch_first=True)
         lengths = known.sum(dim=1, keepdim=True)

@@ -41,7 +41,7 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
 
     Returns:
         `exact_match` and `f1` over all, the best over the right answers of a question; the same over the
-        `answerable_…` (None where there are none); `unanswerable_accuracy`; `strict_exact_match` on texts as they are;
+        `answerable_…`; `unanswerable_accuracy`; `strict_exact_match` on texts as they are (None without questions);
         `span_f1`, micro F1 of (question, start, end): a tagger's, where all labels are asked of all texts.
     """
     exact, overlap, strict = [], [], []
@@ -56,15 +56,15 @@ def score(pairs: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> dict[str,
         given += bool(answer["answer"])
         wanted += len(gold)
         right += bool(answer["answer"]) and (answer["start"], answer["end"]) in [(g["start"], g["end"]) for g in gold]
-    has = np.array([bool(gold) for _, gold in pairs])
+    has = np.array([bool(gold) for _, gold in pairs], dtype=bool)
     exact, overlap = np.array(exact, dtype=float), np.array(overlap, dtype=float)
     return {
-        "exact_match": float(exact.mean()),
-        "f1": float(overlap.mean()),
+        "exact_match": _mean(exact),
+        "f1": _mean(overlap),
         "answerable_exact_match": _mean(exact[has]),
         "answerable_f1": _mean(overlap[has]),
         "unanswerable_accuracy": _mean(exact[~has]),
-        "strict_exact_match": float(np.mean(strict)),
+        "strict_exact_match": _mean(np.array(strict, dtype=float)),
         "answerable_strict_exact_match": _mean(np.array(strict, dtype=float)[has]),
         "span_f1": micro_f1(right, given, wanted),
     }
@@ -99,7 +99,12 @@ def best_threshold(margins: np.ndarray, right: np.ndarray, wanted: int) -> float
         margins: (questions,) score of the best span minus that of no answer.
         right: (questions,) whether the best span is a right answer.
         wanted: right answers that there are, those that are not asked for among them.
+
+    Returns:
+        0 where nothing was asked.
     """
+    if not len(margins):
+        return 0.0
     order = np.argsort(-margins, kind="stable")
     ranked = margins[order]
     hits = np.concatenate([[0], np.cumsum(right[order])])  # of the surest 0, 1, 2, … answers

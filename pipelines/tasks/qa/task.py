@@ -42,6 +42,7 @@ def build(base: Path, rows: list[Utterance], options: Options) -> Any:
         AutoModelForQuestionAnswering,
         base,
         new_head=True,
+        num_labels=2,  # start and end, whatever the base model was for
         questions={label: written.get(label, plain_question(label)) for label in labels},
         asked={intent: sorted(labels) for intent, labels in sorted(asked.items())},
         null_threshold=0.0,
@@ -208,7 +209,7 @@ def _windows(tokenizer: Any, question: str, text: str, longest: int) -> list[dic
         InputError: the question leaves no room for a text.
     """
     size = len(tokenizer(question, add_special_tokens=False)["input_ids"])
-    if longest - size - 3 <= STRIDE:  # [CLS] and two [SEP]
+    if longest - size - tokenizer.num_special_tokens_to_add(pair=True) <= STRIDE:
         raise InputError(
             f"question {question[:40]!r}…: {size} tokens leave too little of the model's {longest} positions "
             "for the text; shorten the question"
@@ -226,12 +227,17 @@ def _windows(tokenizer: Any, question: str, text: str, longest: int) -> list[dic
         {name: batch[name][n] for name in tokenizer.model_input_names if name in batch}
         | {
             "offsets": [
-                tuple(offset) if where == 1 else None
+                _without_blanks(text, *offset) if where == 1 else None
                 for offset, where in zip(batch["offset_mapping"][n], batch.sequence_ids(n), strict=True)
             ]
         }
         for n in range(len(batch["input_ids"]))
     ]
+
+
+def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+    """The characters of a token less the white space before them, which SentencePiece counts as part of it."""
+    return end - len(text[start:end].lstrip()), end
 
 
 def _target(offsets: list[tuple[int, int] | None], gold: list[dict[str, Any]]) -> tuple[int, int]:
