@@ -322,7 +322,7 @@ def test_the_first_class_of_next_sentence_is_that_it_follows(tiny_encoder):
         {"first": "how are you", "second": "fine", "next": True},
         {"first": "hello", "second": "no", "next": False},
     ]
-    model = type("Model", (), {"config": BertConfig(max_position_embeddings=64, longest_pair=None)})
+    model = type("Model", (), {"base_model": None, "config": BertConfig(max_position_embeddings=64, longest_pair=None)})
     features = next_sentence.encode(pairs, tokenizer, model)
     assert [feature["labels"] for feature in features] == [0, 1]  # as BertForNextSentencePrediction has it
     said = next_sentence.decode([np.array([3.0, 0.0]), np.array([0.0, 3.0])], features, pairs, model)
