@@ -1,7 +1,9 @@
 import json
 
 import pytest
+import yaml
 
+from pipelines.models import task as tasks
 from tests.conftest import ROOT
 from tests.readme import PAGES, generated
 
@@ -25,3 +27,11 @@ def test_the_map_names_what_is_there():
 
 def test_the_first_page_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1000
+
+
+def test_each_option_of_a_run_is_shown_in_a_block_or_in_the_table():
+    blocks = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["finetune"].values()
+    table = (ROOT / "pipelines/README.md").read_text(encoding="utf-8").partition("## Options")[2].partition("\n## ")[0]
+    for name in ("intent", "slots", "qa", "joint"):
+        for option in tasks.offered(name).Options.model_fields:
+            assert any(option in block for block in blocks) != (f"`{option}`" in table), (name, option)
