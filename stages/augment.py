@@ -63,6 +63,7 @@ def augment(size: str) -> None:
         few = [row for row in train if row["id"] in drawn]
         draws.append(_draw(options, few, test, options.seed + number, write))
     shared = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
+    shared["data"] = on_demand.data(SPLITS)
     settings = {"decoder.name": decoder, "decoder.scratch": sizes.model_dump(), "generate.max_new_tokens": longest}
     report = {
         "source": blocks.load("data", Data).name,

@@ -34,6 +34,7 @@ def _variants(source: str) -> dict[str, dict[str, Any]]:
     shared: dict[str, Any] = {section: blocks.load(section, Any) for section in ("encoder", "split")}
     shared["folds"] = len(blocks.load("variants.folds", on_demand.Folds))
     shared["folds_seed"] = blocks.load("variants.seed", blocks.Seed)
+    shared["data"] = on_demand.data(SPLITS)
     shared["threads"] = blocks.load("variants.threads", blocks.Threads)
     reports = {name: on_demand.read(ON_DEMAND / f"variant-{name}.json") for name in of}
     known = {n: of for n, of in reports.items() if of and "not_whole" in of and of["source"] == source}

@@ -178,14 +178,15 @@ def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
 
 def _shared() -> dict[str, Any]:
     """What all that is measured on demand is made from."""
-    return {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
+    sections = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
+    return sections | {"data": on_demand.data(SPLITS)}
 
 
 def _few_shot(source: str) -> dict[str, published.FewShot]:
     """Slot F1 and intent accuracy by system and size, ours and published; none without SNIPS."""
     if source != PUBLISHED:
         return {}
-    shared = {of: value for of, value in _shared().items() if of != "split"}  # it has its own
+    shared = {of: value for of, value in _shared().items() if of not in ("split", "data")}  # it has its own
     choice = blocks.load("few_shot.choice", on_demand.Choice)
     found = {"slots": published.FewShot(), "intent": published.FewShot()}
     draws = {}

@@ -20,6 +20,7 @@ def repeat(run: str) -> None:
     options = tasks.run_options(run)
     start = blocks.load("finetune_from", Start)
     shared = {section: blocks.load(section, Any) for section in ("encoder", "split", "threads")}
+    shared["data"] = on_demand.data(SPLITS)
     numbers = blocks.load("repeat.seeds", on_demand.Seeds)
     report = {
         "run": run,

@@ -10,6 +10,7 @@ from pipelines.models import task as tasks
 from pipelines.reports import folds, on_demand
 
 FOLDS = Path("data/folds")
+SPLITS = Path("data/splits")
 REPORTS = Path("metrics/on_demand")
 
 
@@ -19,6 +20,7 @@ def variant(name: str) -> None:
     start, block = on_demand.variant(name, of, blocks.load("finetune", dict[blocks.RunName, dict]))
     options = tasks.options(block, f"variants.of.{name}")
     shared: dict[str, Any] = {section: blocks.load(section, Any) for section in ("encoder", "split")}
+    shared["data"] = on_demand.data(SPLITS)
     numbers, seed = blocks.load("variants.folds", on_demand.Folds), blocks.load("variants.seed", blocks.Seed)
     parts = {"folds": len(numbers), "folds_seed": seed, "threads": blocks.load("variants.threads", blocks.Threads)}
     adapt = blocks.load("adapt_encoder", dict)

@@ -1,15 +1,17 @@
 """Figures that are measured on demand: what each was made from, and whether that is what params and code are now.
 
-`made_from` holds parsed options with their defaults filled in, the seeds of draws, and a sum over the code of all
-modules that trained and measured. A figure whose `made_from` is another is shown as older, or left out with a word.
+`made_from` holds parsed options with their defaults filled in, the seeds of draws, sums over the data and over the code
+of what trained. A figure whose `made_from` is another is shown as older, or left out with a word.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from pipelines.core import files
 from pipelines.core.blocks import Block, RunName, Seed, Share, validated
 from pipelines.core.errors import InputError
 from pipelines.core.provenance import code_of
@@ -101,11 +103,19 @@ def outside_test(splits: Path) -> list[Utterance]:
     return [row for part in ("train", "validation") for row in parquet.read(splits / f"{part}.parquet")]
 
 
+def data(splits: Path) -> str:
+    """SHA-256 over the splits, in hex: two corpora may have one name, and one may change."""
+    key = hashlib.sha256()
+    for path in sorted(splits.glob("*.parquet")):
+        key.update(f"{path.name}\n{files.sha256(path)}\n".encode())
+    return key.hexdigest()
+
+
 def made_from_run(options: Run, start: str, **shared: Any) -> dict[str, Any]:
     """What `repeat` measures: all that a run is made from but its seed.
 
     Args:
-        shared: what others are made from too: the sections `encoder`, `split` and `threads`.
+        shared: what others are made from too: the sections `encoder`, `split` and `threads`, and `data`, see above.
     """
     settings = options.model_dump(exclude={"seed"}) | {"finetune_from": start}
     return _made_from(settings, [options.task], **shared)
@@ -167,6 +177,8 @@ def difference(report: dict[str, Any], source: str, made_from: dict[str, Any]) -
     for key in sorted(set(flat[0]) | set(flat[1])):
         before, now = (one.get(key, "(not set)") for one in flat)
         if before != now:
+            if key == "data":
+                return "measured on other utterances"
             return f"measured with {key} {before}, now {now}"
     return "" if old.get("code") == new["code"] else "measured with older code"
 

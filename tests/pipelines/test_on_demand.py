@@ -13,9 +13,9 @@ ENCODER = {"name": "a", "revision": "main", "sha256": None}
 SPLIT = {"protocol": "literature", "seed": 13}
 
 
-def made(task="slots", start="base", threads=2, **options):
+def made(task="slots", start="base", threads=2, data="0", **options):
     settings = tasks.offered(task).Options(mode="full", **options)
-    return on_demand.made_from_run(settings, start, encoder=ENCODER, split=SPLIT, threads=threads)
+    return on_demand.made_from_run(settings, start, encoder=ENCODER, split=SPLIT, threads=threads, data=data)
 
 
 def report(**changes):
@@ -34,6 +34,15 @@ def test_a_number_of_more_places_than_a_file_keeps_is_the_same(tmp_path):
     kept = on_demand.read(tmp_path / "a.json")
     assert on_demand.difference(kept, "snips", made(learning_rate=0.000123457)) == ""
     assert "learning_rate" in on_demand.difference(kept, "snips", made(learning_rate=0.000125))
+
+
+def test_other_utterances_of_the_same_name_are_others(tmp_path):
+    (tmp_path / "test.parquet").write_bytes(b"one")
+    one = on_demand.data(tmp_path)
+    (tmp_path / "test.parquet").write_bytes(b"other")
+    older = report(made_from=made(data=one))
+    assert on_demand.difference(older, "snips", made(data=one)) == ""
+    assert on_demand.difference(older, "snips", made(data=on_demand.data(tmp_path))) == "measured on other utterances"
 
 
 def test_each_difference_is_said():
