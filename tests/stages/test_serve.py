@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -124,13 +125,14 @@ def test_a_slow_model_and_a_full_queue_are_said(monkeypatch):
 def test_one_looks_inside_at_a_time_also_after_who_asked_gave_up(monkeypatch):
     monkeypatch.setattr(server, "SECONDS", 0.2)
     at_once, most, started = 0, 0, 0
+    asked_for = threading.Event()
 
     class Slow:
         def attention(self, text, layer):
             nonlocal at_once, most, started
             at_once, started = at_once + 1, started + 1
             most = max(most, at_once)
-            time.sleep(0.7)
+            asked_for.wait(60)
             at_once -= 1
             return {}
 
@@ -140,6 +142,7 @@ def test_one_looks_inside_at_a_time_also_after_who_asked_gave_up(monkeypatch):
         assert (most, started) == (1, 1)  # the other two gave up before their turn
         monkeypatch.setattr(server, "LOOKS", 0)
         assert client.post("/attention", json={"text": "a", "layer": 0}).status_code == 429
+        asked_for.set()
 
 
 def test_those_who_wait_are_answered_together():
