@@ -70,6 +70,7 @@ def few_shot(size: str) -> None:
             drawn_by,
             options,
             choice,
+            benchmark_2017.CODE,
             encoder=blocks.load("encoder", dict),
             threads=blocks.load("threads", blocks.Threads),
         ),

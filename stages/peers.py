@@ -199,7 +199,7 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
         metric, kind = ("accuracy", "intent") if options.task == "intent" else ("slot_f1", "slots")
         size = benchmark_2017.WHOLE if drawn.per_intent is None else str(drawn.per_intent)
         found[kind].add(published.OURS, size, [draw[metric] for draw in report["draws"]])
-        made_from = on_demand.made_from_size(drawn, options, choice, **shared)
+        made_from = on_demand.made_from_size(drawn, options, choice, benchmark_2017.CODE, **shared)
         if other := on_demand.difference(report, source, made_from):
             found[kind].older[size] = other
     found["slots"].systems |= {name: _vendor(files_of) for name, files_of in benchmark_2017.VENDORS.items()}

@@ -61,6 +61,12 @@ class PooledRun(Run):
     random_pooler: bool = False
     pooling: Pooling = "cls"
 
+    @model_validator(mode="after")
+    def _the_mean_has_no_pooler(self) -> Self:
+        if self.random_pooler and self.pooling == "mean":
+            raise ValueError("random_pooler needs pooling cls: the mean of all tokens reads no pooler")
+        return self
+
     @property
     def pooler(self) -> Pooler:
         """What becomes of a missing pooler; the mean of all tokens needs none."""

@@ -15,6 +15,7 @@ from pipelines.data.drawing import same_text
 from pipelines.data.utterances import Utterance
 from pipelines.labels import tagging
 
+CODE = ("pipelines.reports.benchmark_2017",)  # what draws and scores, beside what trains
 # vendor -> its files of one intent; the whole training files were measured for Snips alone
 VENDORS = {
     "Snips": ("{0}/Snips_metrics.json", "{0}/Snips_metrics_full.json"),

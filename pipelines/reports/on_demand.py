@@ -133,12 +133,15 @@ def made_from_variant(options: Run, start: str, adapt: dict[str, Any], **shared:
     return _made_from(settings, [options.task, *(["masked_lm"] if adapted else [])], JUDGED, **shared)
 
 
-def made_from_size(drawn: Drawn, options: Run, choice: Choice, **shared: Any) -> dict[str, Any]:
-    """What `few_shot` measures; its seed draws the utterances, so it counts. The learning rate is always chosen."""
+def made_from_size(drawn: Drawn, options: Run, choice: Choice, code: tuple[str, ...], **shared: Any) -> dict[str, Any]:
+    """What `few_shot` measures, with the `code` that draws and scores; its seed draws the utterances, so it counts.
+
+    The learning rate is always chosen.
+    """
     settings = (
         options.model_dump(exclude={"learning_rate"}) | drawn.model_dump(exclude_defaults=True) | choice.model_dump()
     )
-    return _made_from(settings, [options.task], **shared)
+    return _made_from(settings, [options.task], code, **shared)
 
 
 def made_from_augment(options: Block, settings: dict[str, Any], code: tuple[str, ...], **shared: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from pipelines.core import files, provenance
 from pipelines.core.errors import InputError
 from pipelines.models import task as tasks
-from pipelines.reports import on_demand
+from pipelines.reports import benchmark_2017, on_demand
 
 ENCODER = {"name": "a", "revision": "main", "sha256": None}
 SPLIT = {"protocol": "literature", "seed": 13}
@@ -63,14 +63,16 @@ def test_an_option_that_is_new_makes_a_figure_older_and_does_not_drop_it():
 
 
 def test_the_seed_of_the_draws_counts():
-    def size(seed):
+    def size(seed, code=()):
         drawn, options = on_demand.few_shot_size(
             {"task": "slots", "mode": "full", "per_intent": 10, "draws": 3, "seed": seed}, "x"
         )
         choice = on_demand.Choice(held_out=0.2, learning_rates=[1e-4])
-        return on_demand.made_from_size(drawn, options, choice, encoder=ENCODER, threads=2)
+        return on_demand.made_from_size(drawn, options, choice, code, encoder=ENCODER, threads=2)
 
     assert on_demand.difference(report(made_from=size(13)), "snips", size(14)) == "measured with seed 13, now 14"
+    drawn_otherwise = size(13, benchmark_2017.CODE)
+    assert on_demand.difference(report(made_from=size(13)), "snips", drawn_otherwise) == "measured with older code"
 
 
 def test_the_code_is_that_of_what_trains(monkeypatch):

@@ -380,9 +380,17 @@ def test_few_rows_get_smaller_batches_then_more_epochs(rows, expected):
     assert run.model_copy(update={"least_steps": 0}).fitted(rows).epochs == 5
 
 
-def test_a_frozen_encoder_has_no_rates_of_layers():
-    with pytest.raises(ValueError, match="layer_decay needs mode full"):
-        options_of("slots", mode="head", layer_decay=0.5)
+@pytest.mark.parametrize(
+    ("task", "options", "said"),
+    [
+        ("slots", {"mode": "head", "layer_decay": 0.5}, "layer_decay needs mode full"),
+        ("intent", {"mode": "full", "pooling": "mean", "random_pooler": True}, "random_pooler needs pooling cls"),
+        ("joint", {"mode": "full", "taught": 0.7}, "taught is the share of teachers"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(task, options, said):
+    with pytest.raises(ValueError, match=said):
+        options_of(task, **options)
 
 
 @pytest.mark.parametrize("family", ["Albert", "Bert"])

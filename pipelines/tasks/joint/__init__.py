@@ -27,6 +27,8 @@ class Options(PooledRun):
             raise ValueError("teachers and r_drop read probabilities of tags, which head: crf has none of; take linear")
         if self.teachers and self.mode == "head":
             raise ValueError("teachers needs mode full")
+        if "taught" in self.model_fields_set and not self.teachers:
+            raise ValueError("taught is the share of teachers, and there are none; set teachers, or take it out")
         return self
 
     @model_validator(mode="after")
