@@ -44,12 +44,6 @@ def test_the_task_of_skypilot_is_one():
         assert set(re.findall(r"\$\{?([A-Z]+)", task[part])) <= set(task["envs"])
 
 
-def test_the_task_is_one_for_skypilot_itself():
-    sky = pytest.importorskip("sky", reason="SkyPilot is not installed")
-    task = yaml.safe_load((CLOUD / "sky.yaml").read_text(encoding="utf-8"))
-    assert sky.Task.from_yaml_config(task, env_overrides=[("REMOTE", "s3://bucket")]).name == "snips"
-
-
 def test_the_script_of_slurm_asks_for_what_there_is():
     text = (CLOUD / "slurm.sh").read_text(encoding="utf-8")
     options = re.findall(r"^#SBATCH --([a-z-]+)", text, flags=re.MULTILINE)
@@ -144,7 +138,7 @@ def rented(tmp_path, monkeypatch):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/activate").touch()
     (tmp_path / "bin").mkdir()
-    for name, does in {"dvc": 'echo "$@" >> asked; test ! -e "fails-$1"', "python": ":"}.items():
+    for name, does in {"dvc": 'echo "$@" >> asked; test ! -e "fails-$1"', "python": 'test ! -e "fails-$1"'}.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     run = yaml.safe_load((CLOUD / "sky.yaml").read_text(encoding="utf-8"))["run"]
@@ -161,7 +155,7 @@ def rented(tmp_path, monkeypatch):
     return tmp_path, work
 
 
-BEFORE = ["pull --allow-missing", "repro --quiet download", "push download"]
+BEFORE = ["pull --allow-missing"]
 
 
 def test_what_ended_whole_comes_back_from_a_rented_machine_whose_command_fails(rented):
@@ -171,7 +165,8 @@ def test_what_ended_whole_comes_back_from_a_rented_machine_whose_command_fails(r
 
 def test_a_remote_that_takes_nothing_ends_a_rented_machine_before_it_works(rented):
     folder, work = rented
-    (folder / "fails-push").touch()
+    (folder / "fails-cloud").mkdir()
+    (folder / "fails-cloud/can_push.py").touch()
     assert work("dvc exp run") == (1, BEFORE)
 
 

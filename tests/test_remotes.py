@@ -4,13 +4,15 @@ import http.server
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import commit, dvc, make_repository, ran
+from tests.conftest import ROOT, assert_one_line_error, commit, dvc, make_repository, ran
 
+CAN_PUSH = [sys.executable, ROOT / "cloud/can_push.py"]
 moto = pytest.importorskip("moto.server", reason="make test installs tests/requirements.txt first")
 
 
@@ -42,6 +44,7 @@ def test_outputs_go_to_s3_and_come_back(project, bucket):
     dvc("remote", "add", "-d", "store", url)
     dvc("remote", "modify", "store", "endpointurl", endpoint)
     commit()
+    subprocess.run(CAN_PUSH, check=True)
     dvc("push", *stages, "--with-deps")
     clone = project.parent / "another clone"
     subprocess.run(["git", "clone", "-q", ".", clone], check=True)
@@ -75,6 +78,8 @@ def test_a_remote_without_rights_takes_nothing_and_nothing_is_lost(project):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Forbidden)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     dvc("remote", "add", "-d", "store", f"http://127.0.0.1:{server.server_port}/store")
+    asked = subprocess.run(CAN_PUSH, capture_output=True, text=True, check=False)
+    assert_one_line_error(asked, "the remote takes nothing (403")
     before = {path: path.read_bytes() for path in Path("data/raw").rglob("*") if path.is_file()}
     refused = subprocess.run(["dvc", "push", "download"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
