@@ -117,7 +117,7 @@ def larger(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
 
 
 def growth(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
-    """Seconds and peak memory by size of the data: training once through, `download`, `convert` and `split`."""
+    """Seconds and peak memory by size: SNIPS trained once through; `convert` and `split` of the sample, one peak."""
     rows: Rows = {}
     for run, utterances in (("intent-full", TRAINED["intent-full"]), (HEAD, ALL)):
         for copies in COPIES:
