@@ -46,6 +46,7 @@ def command(
             if computes:
                 _on_one_device(threads)
             stage(**vars(arguments))
+            processes.part()
         stopping.too_late()
     except InputError as error:
         sys.exit(f"error: {error}")

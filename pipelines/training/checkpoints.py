@@ -49,13 +49,17 @@ def locked(folder: Path) -> Iterator[Path]:
         return
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        lock = folder / "lock"  # a file, as network file systems know locks of folders on their own machine alone
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            continue  # taken away between the two
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"{folder}: another training of the same run is using it; waiting", file=sys.stderr)
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if folder.is_dir() and os.fstat(handle).st_ino == folder.stat().st_ino:
+        if lock.is_file() and os.fstat(handle).st_ino == lock.stat().st_ino:
             break  # not taken away by the one that held it
         os.close(handle)
     try:

@@ -8,10 +8,13 @@ torch's DistributedDataParallel.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
+from safetensors.torch import load_file
 from torch import distributed
 from torch.distributed.tensor import DTensor
 
@@ -19,6 +22,9 @@ from pipelines.core import processes
 from pipelines.core.errors import InputError
 from pipelines.models.options import Run
 from pipelines.models.precision import on_gpu
+
+WEIGHTS = "model.safetensors"  # of a checkpoint
+PATIENCE = timedelta(days=1)  # while the first waits for another training of the same run; a launcher sees who is gone
 
 
 class _Gathered(torch.autograd.Function):
@@ -68,7 +74,7 @@ def check(options: Run) -> None:
         raise InputError(
             f"launch: weights in parts (FSDP) do not go with {unfit}; take torchrun, or set this otherwise"
         )
-    found = PartialState(cpu=not on_gpu()).num_processes
+    found = PartialState(cpu=not on_gpu(), timeout=PATIENCE).num_processes
     if found != count:
         raise InputError(f"launch: {count} processes were started, and {found} found each other; look at its options")
 
@@ -90,10 +96,20 @@ def from_first(value: Any) -> Any:
 
 def whole_again(model: Any, kind: type) -> Any:
     """`model`, whose weights lie in parts over the processes, as a model of the class `kind` with all of them."""
-    weights = model.state_dict()
     one = kind(model.config)
-    one.load_state_dict({n: w.full_tensor().cpu() if isinstance(w, DTensor) else w for n, w in weights.items()})
+    one.load_state_dict(_whole_weights(model))
     return one
+
+
+def holds(model: Any, folder: Path) -> bool:
+    """Whether `model` has the weights that a checkpoint in `folder` has."""
+    own = _whole_weights(model)
+    return all(name in own and torch.equal(own[name], weight) for name, weight in load_file(folder / WEIGHTS).items())
+
+
+def _whole_weights(model: Any) -> dict[str, torch.Tensor]:
+    weights = model.state_dict()
+    return {n: (w.full_tensor() if isinstance(w, DTensor) else w).cpu() for n, w in weights.items()}
 
 
 @contextmanager
@@ -156,9 +172,14 @@ def _drawn_for(rows: int, own: torch.Tensor) -> Iterator[None]:
 def whole(shape: torch.Size) -> tuple[torch.Size, torch.Tensor | None]:
     """For random numbers of a share, (rows, …): the shape of the whole batch's, and which of its rows to take.
 
-    So each process draws what one alone would draw, and all of them stay in step.
+    So each process draws what one alone would draw, and all of them stay in step. There may be several entries a row
+    (its heads, one after the other). What is not of rows, as an embedding of relative positions, is drawn as it is.
     """
     if not _drawing:
         return shape, None
     rows, own = _drawing[-1]
-    return torch.Size([rows, *shape[1:]]), own
+    entries, left = divmod(shape[0], len(own))
+    if left:
+        return shape, None
+    taken = own if entries == 1 else (own[:, None] * entries + torch.arange(entries)).flatten()
+    return torch.Size([rows * entries, *shape[1:]]), taken

@@ -164,16 +164,26 @@ def _run(trainer: "_Trainer", checkpoints: Path) -> None:
 
 
 def _check_the_best(trainer: "_Trainer", metric: str) -> None:
-    """Trainer only warns where its best checkpoint is gone, and goes on with the last epoch's weights."""
+    """Trainer only warns where its best checkpoint is gone, and goes on with the last epoch's weights.
+
+    The same weights score otherwise where a resumed run has other processes, threads or another device, which round
+    otherwise; then the weights themselves are compared. Without a model to keep, the next run begins anew.
+    """
     state = trainer.state
-    if not state.best_model_checkpoint or not Path(state.best_model_checkpoint).is_dir():
-        raise InputError(f"{state.best_model_checkpoint}: {unfinished.GONE}")
-    found = trainer.evaluate()[f"eval_{metric}"]
-    if abs(found - state.best_metric) > SAME:
-        raise InputError(
-            f"{state.best_model_checkpoint}: its model scores {metric} {found:.6f}, where training measured "
-            f"{state.best_metric:.6f}; train again, and let nothing else write there"
-        )
+    best = Path(state.best_model_checkpoint or "")
+    problem = ""
+    if not state.best_model_checkpoint or not best.is_dir():
+        problem = unfinished.GONE
+    else:
+        found = trainer.evaluate()[f"eval_{metric}"]
+        if abs(found - state.best_metric) > SAME and not shares.holds(trainer.model, best):
+            problem = (
+                f"its model scores {metric} {found:.6f}, where training measured {state.best_metric:.6f}; train again, "
+                "and let nothing else write there"
+            )
+    if problem:
+        shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
+        raise InputError(f"{state.best_model_checkpoint}: {problem}")
 
 
 def _arguments(task: Task, options: Run, checkpoints: Path, n_rows: int, validated: bool) -> TrainingArguments:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
@@ -114,7 +115,30 @@ def test_what_is_taken_away_while_rows_are_encoded_is_one_line(split, tiny_encod
 
 def test_no_model_comes_of_one_that_scores_otherwise_than_reported(split, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
-    # as where another process put its own checkpoint in the place of the best one
-    monkeypatch.setattr(trainer.Trainer, "_load_best_model", lambda self: setattr(self.state, "best_metric", 0.987))
+
+    def of_another(self):
+        for weight in self.model.classifier.parameters():
+            torch.nn.init.ones_(weight)
+        self.state.best_metric = 0.987
+
+    monkeypatch.setattr(trainer.Trainer, "_load_best_model", of_another)
     with pytest.raises(InputError, match=r"its model scores accuracy 0\.\d+, where training measured 0\.987"):
         train(split, tiny_encoder)
+    assert not list((tmp_path / "shared").iterdir())  # so that the next run does
+
+
+def test_the_best_weights_are_kept_where_another_machine_scored_them_otherwise(
+    split, tiny_encoder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    load = trainer.Trainer._load_best_model
+
+    def scored_elsewhere(self):
+        load(self)
+        self.state.best_metric += 0.01
+
+    monkeypatch.setattr(trainer.Trainer, "_load_best_model", scored_elsewhere)
+    found = train(split, tiny_encoder).facts
+    monkeypatch.undo()
+    monkeypatch.setenv(checkpoints.ROOT, str(tmp_path / "shared"))
+    assert found == train(split, tiny_encoder).facts

@@ -22,9 +22,11 @@ from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.models.task import offered
 from pipelines.training import shares
+from pipelines.training.dropout import dropout
 from tests.conftest import INTENTS, ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
 TWO = "torchrun --nproc-per-node 2"
+ACCELERATE = "accelerate launch --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
 RUN = "joint-full"  # two labels, hidden slots, an average of the weights
 
 
@@ -81,15 +83,18 @@ def assert_alike(one, other):
     assert max(float((weight - other[2][name]).abs().max()) for name, weight in one[2].items()) < 1e-3
 
 
-@pytest.mark.parametrize("run", [RUN, "slots-head", "decoder"])
-def test_two_processes_train_what_one_trains(ready, run):
+@pytest.mark.parametrize(
+    ("run", "launcher"),
+    [(RUN, TWO), ("intent-full", ACCELERATE), ("slots-head", TWO), ("decoder", TWO)],
+)
+def test_two_processes_train_what_one_trains(ready, run, launcher):
     stage = ("stages.finetune", run)
     if run == "decoder":
         stage = ("stages.tune_decoder",)
     assert run_stage(*stage).returncode == 0
     alone = trained(run)
     facts = json.loads(Path(f"data/models/{run}/training.json").read_text()) | {"validation": None}
-    launch(TWO)
+    launch(launcher)
     result = run_stage(*stage)
     assert result.returncode == 0, result.stderr
     assert_alike(trained(run), alone)
@@ -197,6 +202,24 @@ def test_each_process_computes_its_share_of_the_rows(monkeypatch):
     assert seen[0].flatten().tolist() == [*range(16, 31), 30]
     assert torch.equal(output["last_hidden_state"], rows * 2)
     assert Model.base_model.forward is plain
+
+
+def test_what_a_share_drops_out_is_what_the_whole_batch_would(monkeypatch):
+    """Rows, heads of rows one after the other (DeBERTa), and what is not of rows: relative positions."""
+    rows, own = 5, torch.tensor([3, 4, 4])
+    for entries in (1, 2):
+        values = torch.ones(rows * entries, 7)
+        torch.manual_seed(0)
+        alone = dropout(values).view(rows, entries, 7)
+        torch.manual_seed(0)
+        with shares._drawn_for(rows, own):
+            share = dropout(torch.ones(len(own) * entries, 7))
+        assert torch.equal(share.view(len(own), entries, 7), alone[own])
+    torch.manual_seed(0)
+    alone = dropout(torch.ones(16, 7))
+    torch.manual_seed(0)
+    with shares._drawn_for(rows, own):
+        assert torch.equal(dropout(torch.ones(16, 7)), alone)
 
 
 def test_a_stop_is_one_line_and_leaves_no_process(ready):
