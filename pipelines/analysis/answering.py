@@ -72,7 +72,8 @@ class Training(Run):
 def questions(rows: list[Utterance], seed: int) -> list[Question]:
     """A question of each of `KINDS` on each row, drawn by seed; half of those for yes or no have the answer no.
 
-    Rows without slots have none for extraction; where all rows have the same labels, nothing has the answer no.
+    Rows without slots have none for extraction; where all rows have the same labels, nothing has the answer no. Where
+    the answer of another kind happens to stand in the text, that question is left out: it could be pointed at.
     """
     written = qa.read_questions(qa.QUESTIONS)
     things = sorted({_words(slot["label"]) for row in rows for slot in row["slots"]})
@@ -94,6 +95,8 @@ def questions(rows: list[Utterance], seed: int) -> list[Question]:
             thing = random.choice(there if said else absent)
             found.append(("yes or no", f"Does it say the {thing}?", "yes" if said else "no", 0, 0))
         for kind, question, answer, start, end in found:
+            if not end and _stands_in(row["text"], answer):
+                continue
             one = Question(
                 id=f"{row['id']}/{kind}",
                 kind=kind,
@@ -109,6 +112,10 @@ def questions(rows: list[Utterance], seed: int) -> list[Question]:
 
 def _asking(written: dict[str, str], label: str) -> str:
     return written.get(label, qa.plain_question(label))
+
+
+def _stands_in(text: str, answer: str) -> bool:
+    return re.search(rf"\b{re.escape(answer)}\b", text.lower()) is not None
 
 
 def _words(name: str) -> str:

@@ -169,7 +169,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.text(
             "Right is the whole answer, but for case. In brackets the interval that so many questions leave. The "
             "last column answers each question with its commonest answer in train, and reads nothing; what is not "
-            "above it shows no reading. Where the answer does not stand in the text, BERT can only refuse."
+            "above it shows no reading. Where the answer does not stand in the text, BERT can only refuse; outside "
+            "extraction, questions whose answer happens to stand there are not asked."
         ),
         page.heading("Of one size, and at what work"),
         page.table(

@@ -52,6 +52,22 @@ def test_a_question_of_each_kind_whose_answer_is_so(rows, asked):
     assert 0.4 < np.mean(said) < 0.6
 
 
+def test_only_extraction_asks_for_what_stands_in_the_text(rows, asked):
+    assert all(one["end"] or one["answer"] not in one["text"].lower().split() for one in asked)
+    slot = {"start": 14, "end": 21, "label": "service"}
+    said = [
+        {"id": "a", "intent": "PlayMusic", "text": "Play music on Spotify, no, one song", "slots": [slot]},
+        {"id": "b", "intent": "PlayMusic", "text": "Replay musical notes at none", "slots": []},
+    ]
+    kinds = {
+        row["id"]: {one["kind"] for one in answering.questions(said, 13) if one["id"][0] == row["id"]} for row in said
+    }
+    assert "extraction" in kinds["a"]
+    assert not kinds["a"] & {"abstraction", "counting"}
+    assert "abstraction" in kinds["b"]
+    assert "counting" not in kinds["b"]
+
+
 def test_pointing_at_the_target_gives_the_answer(asked, tokenizer):
     features = answering.POINTING.encode(asked, tokenizer, None)
     logits = []
