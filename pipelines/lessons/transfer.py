@@ -35,8 +35,16 @@ ARMS = {
     "mean": "pre-trained, new layer on the mean",
     "full": "pre-trained, every weight trained",
 }
+_CLS = (
+    " `[CLS]` is read as pre-training left it; of an encoder that was trained for the mean of all tokens, as "
+    "all-MiniLM was, the mean has more to read."
+)
+_WITHOUT_A_POOLER = (
+    " This encoder brings no pooler, so the arm that reads the pooled `[CLS]` without training it is left out."
+)
 HEADS = ("frozen", "mean")  # the arms whose encoder stays as it is
 LEVEL = 0.95  # of the intervals
+POOLERS = ("pooler.dense.weight", "bert.pooler.dense.weight")  # by its name in an encoder, and in one with a head
 MODELS = {"intent": "BertForSequenceClassification", "slots": "BertForTokenClassification", "qa": None}
 
 
@@ -99,6 +107,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     """Accuracy on test of each arm at each size and seed; and what transformers' pipelines say of a few sentences."""
     base = materials.find("encoder", options.encoder, "bert")
     tokenizer = loading.load_tokenizer(base)
+    arms = _possible(base, options.arms)
     asked = _inference(options, materials)  # before what takes minutes, as it may name a model that is not there
     train, test = materials.rows_to_classify(), materials.rows("test")
     validation = drawing.some(materials.rows("validation"), options.validation, options.seeds[0])
@@ -114,7 +123,7 @@ def measure(options: Options, materials: Materials) -> Measured:
             rows = [row for row in train if row["id"] in chosen]
             epochs = size.epochs(len(rows))
             same = {"epochs": epochs, "batch_size": size.batch_size, "seed": seed}
-            for arm, settings in options.arms.items():
+            for arm, settings in arms.items():
                 settings = settings.model_copy(update=same)
                 model = _built(arm, base, rows, settings)
                 trained = trainer.train(
@@ -134,6 +143,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         "seeds": options.seeds,
         "fewest": fewest,
         "left_out": left_out,
+        "arms_left_out": [arm for arm in ARMS if arm not in arms],
         "points": points,
         "arms": _arms(points),
         "gains": _gains(points),
@@ -141,6 +151,13 @@ def measure(options: Options, materials: Materials) -> Measured:
         "inference": asked,
     }
     return Measured(facts, {"curve": points})
+
+
+def _possible(base: Path, arms: dict[str, Arm]) -> dict[str, Arm]:
+    """The arms that an encoder can be given: `frozen` reads its pooler, and not each has one."""
+    if arms["frozen"].pooler != "needed" or any(loading.holds(base, name) for name in POOLERS):
+        return arms
+    return {name: arm for name, arm in arms.items() if name != "frozen"}
 
 
 def _built(arm: str, base: Path, rows: list[Utterance], settings: Run) -> Any:
@@ -238,12 +255,13 @@ def named(facts: dict[str, Any]) -> dict[str, str]:
 
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
     """The page of the lesson."""
+    arms = {arm: title for arm, title in ARMS.items() if arm not in facts["arms_left_out"]}
     drawn = pictures.lines(
         {
             title.replace("`", ""): [
                 (row["utterances"], row["mean"], row["low"], row["high"]) for row in facts["arms"] if row["arm"] == arm
             ]
-            for arm, title in ARMS.items()
+            for arm, title in arms.items()
         },
         "training utterances",
         "intent accuracy on test",
@@ -263,13 +281,13 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "with its 95 % interval.",
         ),
         page.table(
-            rows, {"size": "an intent", "utterances": "utterances", "steps": "steps", "epochs": "epochs"} | ARMS
+            rows, {"size": "an intent", "utterances": "utterances", "steps": "steps", "epochs": "epochs"} | arms
         ),
         page.text(
             f"Mean of the seeds {seeds}, each with its own draw of utterances, and its 95 % interval (Student's t, cut "
             "at 1). All arms of a size take the same steps of the optimizer on the same utterances; of their epochs "
-            f"the one that is best on {facts['validation']} utterances of validation is kept. No dropout. `[CLS]` is "
-            "read as pre-training left it; all-MiniLM was trained for the mean of all tokens, so that has more to read."
+            f"the one that is best on {facts['validation']} utterances of validation is kept. No dropout."
+            + (_WITHOUT_A_POOLER if "frozen" in facts["arms_left_out"] else _CLS)
             + (
                 f" Left out, as train has {facts['fewest']} utterances of an intent: {', '.join(facts['left_out'])}."
                 if facts["left_out"]
@@ -297,15 +315,20 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
 def _worth(gains: list[dict[str, Any]]) -> str:
     """What the intervals of the gain let one say, and no more."""
     sure = [row for row in gains if row["low"] > 0]
-    unsure = [row for row in gains if row["low"] <= 0]
+    unsure = [row for row in gains if row["low"] <= 0 <= row["high"]]
+    worse = [row for row in gains if row["high"] < 0]
     said = []
     if sure:
         at = ", ".join(f"{100 * row['mean']:.1f} points with {row['utterances']:,} utterances" for row in sure)
         said.append(f"At the same number of steps, pre-trained weights are worth {at}.")
+        said.append("Random weights would come nearer with more steps; how near was not measured here.")
     if unsure:
         at = ", ".join(f"{row['utterances']:,}" for row in unsure)
         said.append(f"With {at} utterances the interval holds 0, so these seeds show no difference.")
-    return " ".join(said) + " Random weights would come nearer with more steps; how near was not measured here."
+    if worse:
+        at = ", ".join(f"{-100 * row['mean']:.1f} points with {row['utterances']:,} utterances" for row in worse)
+        said.append(f"Random weights are better than pre-trained ones, at the same number of steps, by {at}.")
+    return " ".join(said)
 
 
 def _ready_made(facts: dict[str, Any]) -> list[str]:

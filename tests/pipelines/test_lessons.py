@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import BertConfig
 
@@ -340,6 +341,32 @@ def test_what_pre_training_is_worth_is_with_it_less_without_it_seed_by_seed():
     (gain,) = transfer._gains(points)
     assert gain["mean"] == pytest.approx(0.3)
     assert (gain["low"], gain["high"]) == (pytest.approx(max(-1, 0.3 - 12.7062 * 0.1)), 1)  # t of one degree of freedom
+
+
+def test_what_pre_training_is_worth_is_told_by_where_its_interval_lies():
+    def told(*ends):
+        return transfer._worth([{"mean": sum(of) / 2, "low": of[0], "high": of[1], "utterances": 35} for of in ends])
+
+    assert told((0.1, 0.3)).startswith("At the same number of steps, pre-trained weights are worth 20.0 points with 35")
+    assert told((-0.1, 0.3)) == "With 35 utterances the interval holds 0, so these seeds show no difference."
+    assert told((-0.3, -0.1)).endswith("same number of steps, by 20.0 points with 35 utterances.")
+    assert "holds 0" not in told((-0.3, -0.1), (0.1, 0.3))
+
+
+def test_an_arm_that_reads_the_pooler_needs_one(tiny_encoder, tmp_path):
+    def possible(folder, **more):
+        arms = {arm: {"mode": "head" if arm in transfer.HEADS else "full"} for arm in transfer.ARMS}
+        arms["frozen"] |= more
+        return list(transfer._possible(folder, {arm: transfer.Arm(**of) for arm, of in arms.items()}))
+
+    assert possible(tiny_encoder) == list(transfer.ARMS)
+    weights = load_file(tiny_encoder / "model.safetensors")
+    save_file({f"bert.{name}": value for name, value in weights.items()}, tmp_path / "model.safetensors")
+    assert possible(tmp_path) == list(transfer.ARMS)
+    kept = {name: value for name, value in weights.items() if "pooler" not in name}
+    save_file(kept, tmp_path / "model.safetensors")
+    assert possible(tmp_path) == ["random", "mean", "full"]
+    assert possible(tmp_path, random_pooler=True) == list(transfer.ARMS)
 
 
 def test_a_tokenizer_is_measured_on_sentences_that_it_did_not_learn(monkeypatch):

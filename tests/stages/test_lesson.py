@@ -623,6 +623,11 @@ def test_a_model_without_a_pooler_is_not_given_one(changed, tiny_encoder):
     assert not [row for row in facts("architecture")["encoder"]["modules"] if "pooler" in row["module"]]
     (head,) = [row for row in facts("architecture")["properties"] if row["property"] == "head"]
     assert head["encoder"] == "none"
+    changed("transfer", encoder="without-pooler")
+    lesson.lesson("transfer")
+    assert {point["arm"] for point in facts("transfer")["points"]} == {"random", "mean", "full"}
+    assert "brings no pooler, so the arm" in page("transfer")
+    assert "new layer on the pooled" not in page("transfer")
 
 
 @pytest.mark.parametrize("name", lessons.names())
