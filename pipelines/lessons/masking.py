@@ -6,10 +6,9 @@ from random import Random
 from typing import Annotated, Any
 
 import torch
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 from transformers import pipeline
 
-from pipelines.core.blocks import Seed, Share
 from pipelines.data.drawing import some
 from pipelines.data.utterances import Utterance
 from pipelines.lessons.common import page, pictures
@@ -21,13 +20,14 @@ from pipelines.tasks.masked_lm.task import NO_LABEL
 from pipelines.training import trainer
 
 VARY = """
-dvc exp run -S adapt_encoder.mask_rate=0.3 lesson@masking
+dvc exp run -S adapt_encoder.mask_rate=0.3 -S lessons.masking.training.mask_rate=0.3 lesson@masking
 dvc exp run -S finetune_from=adapted evaluate@intent-full evaluate@slots-full   # does it help intents and slots?
 dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
   -S lessons.masking.adapted=bert lesson@masking
 """
 
 MASK = "[MASK]"
+LEARNED = {"before": "base-encoder", "after": "adapted-encoder"}  # one encoder, before and after it learned
 KINDS = {"masked": "became [MASK]", "replaced": "became another token", "kept": "stayed"}
 TOP = 5  # tokens shown
 NEW_HEAD = "cls.predictions.transform.dense.weight"
@@ -40,23 +40,13 @@ def _one_mask(sentence: str) -> str:
 
 
 class Options(LessonOptions):
-    """The encoder before and after it learned to fill in, how words are masked, and how a layer alone is trained."""
+    """The encoder before and after it learned to fill in; how words are masked, and how a layer alone is trained."""
 
     encoder: ModelName
     adapted: ModelName
-    mask_rate: Share
-    masked_share: float = Field(ge=0, le=1)
-    replaced_share: float = Field(ge=0, le=1)
     utterances: int = Field(gt=0)
     sentences: list[Annotated[Sentence, AfterValidator(_one_mask)]] = Field(min_length=1)
-    seed: Seed
     training: Masking
-
-    @model_validator(mode="after")
-    def _shares_of_one(self) -> "Options":
-        if self.masked_share + self.replaced_share > 1:
-            raise ValueError("masked_share and replaced_share are more than 1 together")
-        return self
 
 
 def measure(options: Options, materials: Materials) -> Measured:
@@ -64,15 +54,14 @@ def measure(options: Options, materials: Materials) -> Measured:
     for key in ("encoder", "adapted"):
         materials.find(key, getattr(options, key), "bert")
     test = materials.rows("test")
-    scored = [row["text"] for row in some(test, options.utterances, options.seed)]
-    shares = [options.masked_share, options.replaced_share]
-    chosen = options.model_dump(include={"mask_rate", "masked_share", "replaced_share", "seed"})
+    rule = options.training
+    scored = [row["text"] for row in some(test, options.utterances, rule.seed)]
+    shares = [rule.masked_share, rule.replaced_share]
     facts: dict[str, Any] = {
         "names": {"before": options.encoder, "after": options.adapted},
-        "rate": options.mask_rate,
+        "rate": rule.mask_rate,
         "shares": dict(zip(KINDS, (*shares, 1 - sum(shares)), strict=True)),
         "utterances": len(test),
-        "epochs": options.training.epochs,
         "scored": len(scored),
         "models": {},
         "filled": [],
@@ -80,11 +69,11 @@ def measure(options: Options, materials: Materials) -> Measured:
     features: dict[str, list[dict[str, Any]]] = {}
     for when, key in (("before", "encoder"), ("after", "adapted")):
         name = getattr(options, key)
-        trainer.seed(options.seed)  # a head that the model lacks is made anew
+        trainer.seed(rule.seed)  # a head that the model lacks is made anew
         model, tokenizer = materials.load(key, name, masked_lm.TASK.auto_class, "bert")
         if when == "before":
-            facts["counted"] = counted(materials.rows("train"), tokenizer, options)
-        features[when] = masked_lm.encode(test, tokenizer, model, Masking(**chosen))
+            facts["counted"] = counted(materials.rows("train"), tokenizer, rule)
+        features[when] = masked_lm.encode(test, tokenizer, model, rule)
         facts["models"][when] = {
             "name": name,
             "head_is_new": not loading.holds(materials.find(key, name), NEW_HEAD),
@@ -122,6 +111,7 @@ def _layer_alone(
     return {
         "masked_accuracy": masked_accuracy(trained.model, tokenizer, features),
         "trained_weights": trained.facts["trained_weights"],
+        "epochs": trained.facts["epochs"],
     } | pseudo_perplexity(trained.model, tokenizer, scored)
 
 
@@ -145,14 +135,14 @@ def context_free(tokenizer: Any, train: list[str], features: list[dict[str, Any]
     }
 
 
-def counted(rows: list[Utterance], tokenizer: Any, options: Options) -> dict[str, Any]:
+def counted(rows: list[Utterance], tokenizer: Any, rule: Masking) -> dict[str, Any]:
     """What becomes of the words of `rows` in one pass: how many are chosen, and the share of each kind among them."""
     kinds: Counter[str] = Counter()
     words = 0
     for row, encoding in zip(rows, tokenizer([row["text"] for row in rows]).encodings, strict=True):
-        random = Random(f"{options.seed}/0/{row['id']}")
-        shares = [options.masked_share, options.replaced_share]
-        kinds.update(masked_lm.choose(encoding.word_ids, options.mask_rate, shares, random).values())
+        random = Random(f"{rule.seed}/0/{row['id']}")
+        shares = [rule.masked_share, rule.replaced_share]
+        kinds.update(masked_lm.choose(encoding.word_ids, rule.mask_rate, shares, random).values())
         words += len({word for word in encoding.word_ids if word is not None})
     chosen = sum(kinds.values())
     return {"words": words, "chosen": chosen, "rate": chosen / words} | {
@@ -205,7 +195,7 @@ def pseudo_perplexity(model: Any, tokenizer: Any, texts: list[str]) -> dict[str,
 
 def named(facts: dict[str, Any]) -> dict[str, str]:
     """The models that the calls of the page name, and those to name in their place."""
-    return {"adapted-encoder": facts["names"]["after"]}
+    return {LEARNED["after"]: facts["names"]["after"]}
 
 
 def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page.Page:
@@ -256,8 +246,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             "The first row does not look at the sentence: it says the token that is most frequent in train, and its "
             "perplexity is that of the frequencies. In the third the encoder stays as it came, and "
             f"{facts['layer_alone']['trained_weights']:,} weights of the layer on top of it learn from train in "
-            f"{facts['epochs']} passes: what it finds over the first row, the encoder knew. What the last row finds "
-            "over the third, the encoder learned."
+            f"{facts['layer_alone']['epochs']} passes: what it finds over the first row, the encoder knew. "
+            + _last_row(facts["names"])
         ),
         page.table(by_kind, {"kind": "a chosen token", "before": titles["before"], "after": titles["after"]}),
         page.text(
@@ -272,6 +262,13 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         vary=VARY,
         pictures={"found": drawn},
     )
+
+
+def _last_row(names: dict[str, str]) -> str:
+    """What the last row says of the encoder of the third, where it is the same, trained further, and where not."""
+    if names == LEARNED:
+        return "What the last row finds over the third, the encoder learned."
+    return "The last row is another model, so what it finds over the third is not what this encoder learned."
 
 
 def _rule(facts: dict[str, Any]) -> list[str]:

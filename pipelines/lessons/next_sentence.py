@@ -188,20 +188,21 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     )
     real, groups = facts["real_pairs"], facts["groups"]
     told = (
-        "The model brings its own head for next sentences, which is used as it is."
+        "The model brings its own head for next sentences, which is used as it is. Real pairs: "
+        f"{real['train']:,} in train, for the cuts below alone, {real['validation']:,} in validation, not used, "
         if facts["pretrained_head"]
         else "The model brings no head for next sentences, so one was trained; "
-        f"epoch {facts['best_epoch']} was best on validation."
+        f"epoch {facts['best_epoch']} was best on validation. Real pairs: {real['train']:,} to train, "
+        f"{real['validation']:,} to choose the epoch, "
     )
     body = [
         page.heading("Held-out conversations"),
         page.picture(drawn, "Accuracy by language, beside what needs no training."),
         page.table(shown, {"language": "language", "pairs": "pairs"} | titles),
         page.text(
-            f"{told} Real pairs: {real['train']:,} to train, {real['validation']:,} to choose the epoch, "
-            f"{real['test']:,} held out; each comes once with its reply, and once with one from another conversation, "
-            f"so a coin has one half. The parts share no conversation ({groups['train']:,}, {groups['validation']:,} "
-            f"and {groups['test']:,} groups; conversations with the same statement are one); "
+            f"{told}{real['test']:,} held out; each comes once with its reply, and once with one from another "
+            f"conversation, so a coin has one half. The parts share no conversation ({groups['train']:,}, "
+            f"{groups['validation']:,} and {groups['test']:,} groups; conversations with the same statement are one); "
             f"{facts['known_replies']:,} of the held-out replies are also said in train, to other statements. Word "
             f"overlap takes a reply for the next one above {facts['cuts']['overlap']:.3f} of shared words, the "
             f"cosine of mean vectors, of the encoder as it comes, above {facts['cuts']['cosine']:.3f}: the best cuts "
@@ -220,7 +221,7 @@ dvc exp run -S 'lessons.next_sentence.languages=[english]' lesson@next_sentence
 dvc exp run -S '+models.bert={name: google-bert/bert-base-uncased, revision: main, sha256: null}' \\
   -S lessons.next_sentence.encoder=bert lesson@next_sentence   # its own head
 python -i data/lessons/next_sentence/calls.py   # then: probability("are you hungry", "very much")
-$EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence   # your own in the table; this trains again
+$EDITOR data/next_sentence.csv && dvc repro lesson@next_sentence   # your own in the table; all is done anew
 """,
         data="chatterbot-corpus, statements and replies",
         pictures={"accuracy": drawn},

@@ -108,6 +108,11 @@ def facts(name):
     return read_details(f"metrics/lessons/{name}.json")
 
 
+def prose(name):
+    """What a page says before its calls and questions."""
+    return page(name).split('<div class="idea">')[1].split("<h2>Vary it")[0]
+
+
 @pytest.fixture
 def changed(learned):
     """`changed(name, **values)` sets params of a lesson; they are taken back at the end."""
@@ -287,6 +292,7 @@ def test_what_the_lessons_find(learned):
     assert alone["trained_weights"] < 0.2 * facts("architecture")["encoder"]["weights"]
     assert len({alone["pseudo_perplexity"], *(of["pseudo_perplexity"] for of in after.values())}) == 3
     assert facts("masking")["models"]["after"]["head_is_new"] is False
+    assert "the encoder learned" in page("masking")
     own = {(row["learned"], row["measured"]): row for row in facts("tokenization")["crossed"]["rows"]}
     for language, other in (("english", "spanish"), ("spanish", "english")):
         assert own[language, language]["high"] < own[other, language]["low"]
@@ -338,7 +344,8 @@ BAD = [
     ("architecture", {"sentence": "very " * 200}, "lessons.architecture.sentence: "),
     ("masking", {"adapted": "decoder"}, "lessons.masking.adapted decoder: this is a gpt2"),
     ("masking", {"sentences": ["no mask"]}, "lessons.masking.sentences.0: Value error, needs [MASK] exactly once"),
-    ("masking", {"masked_share": 0.8, "replaced_share": 0.7}, "masked_share and replaced_share are more than 1"),
+    ("masking", {"training": {"masked_share": 0.8, "replaced_share": 0.7}}, "replaced_share 0.7 exceed 1"),
+    ("masking", {"mask_rate": 0.3}, "lessons.masking.mask_rate: Extra inputs are not permitted"),
     ("next_sentence", {"languages": [""]}, "lessons.next_sentence.languages: : chatterbot-corpus has "),
     ("next_sentence", {"validation_share": 0.5, "test_share": 0.5}, "leave nothing to train"),
     ("next_sentence", {"training": {"longest_pair": 8}}, "tokens, but the model takes 8; shorten it"),
@@ -408,6 +415,9 @@ def test_a_model_with_a_head_for_next_sentences_is_used_as_it_is(changed, tiny_e
     assert found["pretrained_head"] is True
     assert found["best_epoch"] is None
     assert "brings its own head" in page("next_sentence")
+    assert not [
+        words for words in (" to train", "to choose the epoch", "was trained for") if words in prose("next_sentence")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -486,6 +496,26 @@ def test_few_utterances_are_joined_into_shorter_pairs(changed):
     few = facts("attention")["arrangements"]["pairs"]
     assert 0 < few["pieces"] < 64
     assert few["decoder"]["inputs"] > 0
+
+
+def test_masking_by_another_rule_and_of_another_model(changed):
+    rule = {
+        "mask_rate": 0.5,
+        "masked_share": 1.0,
+        "replaced_share": 0.0,
+        "epochs": 1,
+        "least_steps": 70,
+        "batch_size": 8,
+    }
+    changed("masking", adapted="base-encoder", training=rule)
+    lesson.lesson("masking")
+    found = facts("masking")
+    assert found["rate"] == 0.5
+    assert found["counted"]["rate"] == pytest.approx(0.5, abs=0.1)
+    assert set(found["models"]["after"]["masked_accuracy"]) == {"all", "masked"}
+    assert found["layer_alone"]["epochs"] > 1  # as many as its least steps take
+    assert "The last row is another model" in page("masking")
+    assert "the encoder learned" not in page("masking")
 
 
 def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
