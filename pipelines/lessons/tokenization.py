@@ -1,6 +1,7 @@
 """Into what tokens do WordPiece and BPE cut a sentence, and what do they lose?"""
 
 import io
+import json
 from random import Random
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ def measure(options: Options, materials: Materials) -> Measured:
     texts |= {language: of[:HELD_OUT] for language, of in said.items()}
     rows = [
         {"tokenizer": name, "vocabulary": cutter.get_vocab_size()}
+        | lost(cutter)
         | {f"{of}_{key}": value for of, those in texts.items() for key, value in counts(cutter, those).items()}
         for name, cutter in cutters.items()
     ]
@@ -208,16 +210,29 @@ def round_trip(tokenizer: Tokenizer, text: str) -> str:
     return tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids, skip_special_tokens=False)
 
 
+def lost(tokenizer: Tokenizer) -> dict[str, bool]:
+    """Whether letters that differ by case alone, or by an accent, are the same tokens."""
+    plain = cut(tokenizer, "e")
+    return {"loses_case": cut(tokenizer, "E") == plain, "loses_accents": cut(tokenizer, "é") == plain}
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The number of the token that stands for what is not known; None where there is no such token."""
+    if isinstance(tokenizer.model, models.Unigram):
+        return json.loads(tokenizer.to_str())["model"]["unk_id"]
+    return tokenizer.token_to_id(tokenizer.model.unk_token or "")
+
+
 def counts(tokenizer: Tokenizer, texts: list[str]) -> dict[str, Any]:
-    """`fertility`: tokens a word (Rust et al. 2021); `unknown`: share of unknown tokens; `round_trips`: share of the
-    texts that come back as they were, and `ignoring_case` those that do but for case."""
-    cuts = [tokenizer.encode(text, add_special_tokens=False).tokens for text in texts]
-    total = sum(map(len, cuts))
+    """`fertility`: tokens a word, between blanks (Rust et al. 2021); `unknown`: share of unknown tokens; `round_trips`:
+    share of the texts that come back as they were, and `ignoring_case` those that do but for case."""
+    cuts = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    total, unknown = sum(map(len, cuts)), unknown_id(tokenizer)
     back = [round_trip(tokenizer, text) for text in texts]
     pairs = list(zip(texts, back, strict=True))
     return {
         "fertility": total / sum(len(text.split()) for text in texts),
-        "unknown": sum(piece == UNKNOWN for pieces in cuts for piece in pieces) / total,
+        "unknown": sum(ids.count(unknown) for ids in cuts) / total,
         "round_trips": sum(text == other for text, other in pairs) / len(texts),
         "ignoring_case": sum(text.lower() == other.lower() for text, other in pairs) / len(texts),
     }
@@ -275,6 +290,14 @@ def _masked(options: Options, cutters: dict[str, Tokenizer]) -> dict[str, Any]:
     return {"rate": options.mask_rate, "rows": rows}
 
 
+def _of_lost(row: dict[str, Any]) -> str:
+    """What `lost` found, in words."""
+    case, accents = row["loses_case"], row["loses_accents"]
+    if case == accents:
+        return "loses case and accents" if case else "keeps case and accents"
+    return "loses case and keeps accents" if case else "keeps case and loses accents"
+
+
 def named(facts: dict[str, Any]) -> dict[str, str]:
     """The models that the calls of the page name, and those to name in their place."""
     return {"base-encoder": facts["models"][0]}
@@ -290,7 +313,11 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
     )
     body = [
         page.heading("Tokens per word"),
-        page.picture(chart, "Fertility: 1 means that each word is one token; the fewer, the shorter the input."),
+        page.picture(
+            chart,
+            "Fertility: 1 means that each word is one token; the fewer, the shorter the input. A word is what stands "
+            "between blanks: where a language writes none, a sentence counts as one.",
+        ),
         page.table(
             tokenizers,
             {"tokenizer": "tokenizer", "vocabulary": "tokens known"}
@@ -300,9 +327,9 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
         page.text(
             f"The `learned` rows saw the same {facts['learned_on_texts']:,} training utterances, and had room "
             f"for {facts['vocab_size']:,} tokens, so they compare; the others come with their models. Talk is "
-            f"{facts['crossed']['held_out']} sentences of chatterbot-corpus in each language. What was learned on "
-            "English cuts Spanish into more tokens, BETO's way too, and a letter that a vocabulary lacks makes a "
-            "whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
+            f"{facts['crossed']['held_out']} sentences of chatterbot-corpus in each language. What a language costs "
+            "that a vocabulary has not read is measured under “Why Spanish has a BERT of its own”. A letter that "
+            "WordPiece lacks makes a whole word unknown. Bytes are never unknown: that is what byte-level BPE is for."
         ),
         page.text(
             "BETO's vocabulary is often called WordPiece. It is BPE that SentencePiece built, cased, with its pieces "
@@ -340,14 +367,17 @@ def _two_languages(crossed: dict[str, Any]) -> list[str]:
 
 def _side_by_side(facts: dict[str, Any]) -> list[str]:
     """The same texts by each tokenizer: into what, what comes back, and what masking hides."""
+    told = "; ".join(
+        f"{row['tokenizer']} {_of_lost(row)}" for row in facts["tokenizers"] if row["tokenizer"] in facts["models"]
+    )
     body = [
         page.heading("The same sentence, token by token"),
         page.table(facts["pieces"], {"sentence": "sentence", "tokenizer": "tokenizer", "pieces": "tokens"}),
         page.heading("What comes back"),
         page.text(
-            "Encoded, then decoded. An uncased BERT loses case and accents on purpose. The decoder of this project "
-            "lowercases and keeps accents; GPT-2 as published keeps both. Byte-level BPE knows a word with the blank "
-            "before it, so the first word of a text may cost more tokens."
+            f"Encoded, then decoded. {told}. An uncased BERT loses case and accents on purpose; GPT-2 as published "
+            "keeps both. Byte-level BPE knows a word with the blank before it, so the first word of a text may cost "
+            "more tokens."
         ),
         page.table(
             facts["probes"],

@@ -58,6 +58,32 @@ def test_learned_tokenizers_have_the_same_room_and_lose_what_they_say():
     assert counts["fertility"] > 1
 
 
+def test_unknown_is_what_the_tokenizer_itself_calls_so():
+    def cutter(model):
+        made = Tokenizer(model)
+        made.pre_tokenizer = pre_tokenizers.Whitespace()
+        return made
+
+    words_known = {"<none>": 0, "play": 1, "[UNK]": 2}
+    for model in (
+        models.WordPiece(words_known, unk_token="<none>"),
+        models.WordLevel(words_known, unk_token="<none>"),
+        models.Unigram([("play", -1.0), ("<none>", -9.0)], unk_id=1),
+    ):
+        assert tokenization.counts(cutter(model), ["play jazz", "play"])["unknown"] == pytest.approx(1 / 3)
+    byte_level = tokenization.learn(TEXTS, 600)["byte-level BPE, learned"]
+    assert tokenization.unknown_id(byte_level) is None
+
+
+def test_what_a_tokenizer_loses_is_asked_of_it():
+    uncased, cased, byte_level, beto = tokenization.learn([*TEXTS, "E é e"], 600).values()
+    assert tokenization.lost(uncased) == {"loses_case": True, "loses_accents": True}
+    for one in (cased, byte_level, beto):
+        assert tokenization.lost(one) == {"loses_case": False, "loses_accents": False}
+    byte_level.normalizer = normalizers.Lowercase()
+    assert tokenization._of_lost(tokenization.lost(byte_level)) == "loses case and keeps accents"
+
+
 def test_each_process_learns_the_same_tokenizers():
     script = (
         "from tests.pipelines.test_lessons import TEXTS\n"
