@@ -253,7 +253,7 @@ def _attention(facts: dict) -> str:
 def _masking(facts: dict) -> str:
     before, after = facts["models"]["before"], facts["models"]["after"]
     return (
-        f"masked tokens found {before['masked_accuracy']['all']:.3f} before, {after['masked_accuracy']['all']:.3f} "
+        f"chosen tokens found {before['masked_accuracy']['all']:.3f} before, {after['masked_accuracy']['all']:.3f} "
         f"after; pseudo-perplexity {before['pseudo_perplexity']:,.0f} and {after['pseudo_perplexity']:.1f}"
     )
 
