@@ -43,7 +43,8 @@ FAMILY = [
         "weights": 1_558,
         "layers": 48,
         "open": "weights, code",
-        "source": "Radford et al. 2019, Language Models are Unsupervised Multitask Learners, table 2",
+        "source": "Radford et al. 2019, Language Models are Unsupervised Multitask Learners; weights as released, "
+        "1558M of github.com/openai/gpt-2 (table 2 prints 1542M)",
     },
     {
         "model": "GPT-3",
