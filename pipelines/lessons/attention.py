@@ -190,9 +190,12 @@ def _views(options: Options, materials: Materials, models: dict[str, tuple[Any, 
         )
     for name, html in pages.items():
         if len(html.encode()) > LARGEST_VIEW:
+            key, advice = "layers", "name fewer layers, or shorten the sentence"
+            if "decoder" in name:
+                key, advice = "decoder_sentence", "shorten the sentence"
             raise InputError(
-                f"lessons.attention.layers: {name} would have {len(html.encode()):,} bytes, above {LARGEST_VIEW:,}; "
-                "name fewer layers, or shorten the sentence"
+                f"lessons.attention.{key}: {name} would have {len(html.encode()):,} bytes, above {LARGEST_VIEW:,}; "
+                f"{advice}"
             )
     return pages
 

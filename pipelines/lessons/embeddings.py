@@ -14,7 +14,15 @@ from transformers import BertModel
 from pipelines.core.blocks import RunName, Seed
 from pipelines.core.errors import InputError
 from pipelines.lessons.common import page, pictures
-from pipelines.lessons.common.materials import LessonOptions, Materials, Measured, ModelName, Sentence, SeveralSentences
+from pipelines.lessons.common.materials import (
+    LeftOutError,
+    LessonOptions,
+    Materials,
+    Measured,
+    ModelName,
+    Sentence,
+    SeveralSentences,
+)
 from pipelines.models import inference, loading
 
 VARY = """
@@ -23,6 +31,8 @@ dvc exp run -S lessons.embeddings.word=table -S 'lessons.embeddings.contexts=[bo
   lesson@embeddings
 """
 
+# kana, Han, Hangul: beside a word stands the next one, or a particle
+CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 DISTANCES = (1, 2, 5, 10, 50)
 
 
@@ -42,6 +52,9 @@ class Options(LessonOptions):
 
 def measure(options: Options, materials: Materials) -> Measured:
     """Shapes, sums and likenesses, of single sentences and of the test partition."""
+    rows = materials.rows("test")
+    if len(rows) < 2:
+        raise LeftOutError("left out, as test has one utterance, so there is none to lie beside it on a map")
     model, tokenizer = materials.load("encoder", options.encoder, BertModel, "bert")
     for key in ("sentences", "contexts"):
         for sentence in getattr(options, key):
@@ -56,7 +69,6 @@ def measure(options: Options, materials: Materials) -> Measured:
     likeness = cosine_similarity(positions)
     sentences = _between(sentence_vectors(model, tokenizer, options.sentences), options.sentences)
     contexts = _between(word_vectors(model, tokenizer, options.word, options.contexts), options.contexts)
-    rows = materials.rows("test")
     tuned = materials.load("tuned", options.tuned, BertModel, "bert")
     texts, intents = [row["text"] for row in rows], [row["intent"] for row in rows]
     points, silhouettes = [], {}
@@ -154,13 +166,20 @@ def word_vectors(model: Any, tokenizer: Any, word: str, texts: list[str]) -> np.
     """
     places = []
     for text in texts:
-        place = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)
+        place = re.search(_alone(word), text, re.IGNORECASE)
         encoded = tokenizer(text)
         found = {encoded.char_to_token(n) for n in range(*place.span())} - {None} if place else set()
         if not found:
             raise InputError(f"lessons.embeddings.contexts: {text!r} has no {word!r}; change the one or the other")
         places.append(sorted(found))
     return _pooled(model, tokenizer, texts, places)
+
+
+def _alone(word: str) -> str:
+    """A pattern for `word` where it is not a part of another, as far as blanks tell."""
+    before = "" if CJK.match(word[0]) else r"(?<!\w)"
+    after = "" if CJK.match(word[-1]) else r"(?!\w)"
+    return f"{before}{re.escape(word)}{after}"
 
 
 def _pooled(model: Any, tokenizer: Any, texts: list[str], places: list[list[int] | None]) -> np.ndarray:
@@ -206,11 +225,8 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
             for name, title in names.items()
         }
     )
-    layers = (
-        {key: key.replace("layer_", "layer ") for key in facts["contexts"][0] if key.startswith("layer_")}
-        if facts["contexts"]
-        else {}
-    )
+    numbers = [int(key.removeprefix("layer_")) for key in facts["contexts"][0] if key.startswith("layer_")]
+    layers = {f"layer_{number}": f"layer {number}" for number in sorted(numbers)}
     body = [
         page.heading("A map of the test utterances"),
         page.picture(

@@ -1,8 +1,10 @@
 """What the lessons measure, on cases that are known."""
 
 import math
+import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from random import Random
 
@@ -13,14 +15,14 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import BertConfig
+from transformers import BertConfig, BertModel
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
 from pipelines.data import drawing
 from pipelines.decoder.language_model import NO_LABEL
-from pipelines.lessons import masking, tokenization, transfer
-from pipelines.lessons.common import calls, page, words
+from pipelines.lessons import embeddings, masking, tokenization, transfer
+from pipelines.lessons.common import calls, page, pictures, words
 from pipelines.lessons.common import materials as lessons
 from pipelines.lessons.monitor import step
 from pipelines.models import loading
@@ -246,6 +248,73 @@ def test_a_page_escapes_all_it_is_given():
     assert "<script" not in made
     assert made.count("&lt;script&gt;") == 18
     assert "<script" not in page.left_out("attention", told, bad)
+
+
+def test_the_links_of_a_page_say_that_their_pages_are_made_first():
+    told = words.Words("Why?", ["So."], "", [("What?", ["That."])], "¿?", [""])
+    shown = page.left_out("embeddings", told, "nothing")
+    (links,) = re.findall(r"<nav [^>]*>(.*?)</nav>", shown)
+    assert re.findall(r"<a href=\"([^\"]*)\"", links)[1:] == ["../tokenization/index.html", "../attention/index.html"]
+    assert re.sub(r"<a .*</a>", "", links) == "<span>(each is there once dvc repro has made it)</span>"
+
+
+def test_a_map_of_many_groups_keeps_its_size_and_names_each(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "_svg", lambda figure: drawn.append(figure) or b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for count in (7, 21, 150):
+            groups = [f"_{n}" if n % 2 else f"intent_{n}" for n in range(count)]
+            pictures.maps({"": [(n, n % 5, group) for n, group in enumerate(groups)]})
+            drawn[-1].draw_without_rendering()
+            (axes,) = drawn[-1].axes
+            assert axes.get_window_extent().height > 2 * drawn[-1].dpi
+            assert {text.get_text() for text in axes.get_legend().get_texts()} == set(groups)
+            seen = {(tuple(one.get_facecolor()[0]), one.get_paths()[0].vertices.tobytes()) for one in axes.collections}
+            assert len(seen) == count
+
+
+@pytest.mark.parametrize("text", ["日本語", "책", "play"])
+def test_a_sign_that_the_font_lacks_is_left_to_the_browser(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = [
+            pictures.bars({text: {"a": 1.0}}, "share"),
+            pictures.matrices({"": (np.ones((1, 1)), [text])}),
+            pictures.maps({"": [(0, 0, text), (1, 1, "b")]}),
+        ]
+    for svg in drawn:
+        texts = re.findall(r"<text[^>]*>([^<]*)<", svg.decode())
+        assert (text in texts) == (text != "play")
+
+
+def test_layers_stand_in_the_order_of_the_model(monkeypatch):
+    monkeypatch.setattr(embeddings, "_inputs", lambda facts, seen: [])
+    row = {"first": "a", "second": "b"} | dict.fromkeys(sorted(f"layer_{n}" for n in range(12)), 0.5)
+    facts = {"silhouette": {"base": 0.1, "tuned": 0.2}, "encoder": "a", "tuned": "b", "pooler": {}, "word": "book"}
+    facts |= {"contexts": [row], "sentences": [row], "utterances": 2}
+    points = [{"encoder": of, "x": n, "y": n, "intent": "i"} for of in ("base", "tuned") for n in range(2)]
+    shown = embeddings.show(facts, {"positions": [{"position": 0, "0": 1.0}], "map": points})
+    for table in (part for part in shown.body if "<table>" in part):
+        assert re.findall(r">layer (\d+)<", table) == [str(n) for n in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("word", "texts"),
+    [("本", ["この本を評価", "本"]), ("책", ["이 책을 평가해", "책"]), ("book", ["a book", "book, please"])],
+)
+def test_a_word_is_found_where_no_blank_stands_beside_it(tiny_encoder, word, texts):
+    model = loading.load_model(BertModel, tiny_encoder, pooler="optional")
+    tokenizer = loading.load_tokenizer(tiny_encoder)
+    assert embeddings.word_vectors(model, tokenizer, word, texts).shape[1] == 2
+    with pytest.raises(InputError, match="has no 'book'"):
+        embeddings.word_vectors(model, tokenizer, "book", ["on facebook"])
+
+
+def test_one_utterance_gives_no_map():
+    materials = lessons.Materials("embeddings", Path, lambda part: [{"text": "play"}], Path())
+    with pytest.raises(lessons.LeftOutError, match="test has one utterance"):
+        embeddings.measure(None, materials)
 
 
 def test_a_lesson_is_read_in_an_order():

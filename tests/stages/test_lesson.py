@@ -23,6 +23,7 @@ from pipelines.core.errors import InputError
 from pipelines.data import drawing, parquet
 from pipelines.fetching import hub
 from pipelines.lessons.common import materials as lessons
+from pipelines.lessons.common import page as lessons_page
 from pipelines.models import inference, loading
 from pipelines.tasks.intent import task as intent
 from pipelines.tasks.next_sentence import pairs
@@ -185,16 +186,28 @@ def test_the_same_bytes_twice(learned, name):
 
 @pytest.mark.parametrize("name", lessons.names())
 def test_numbers_of_a_page_come_from_the_json(learned, name):
-    """Every number of the JSON is made another; no number of the page, but for fixed ones in prose, may stay."""
+    """Every number of the JSON is made another; no number of the page, but for fixed ones in prose, may stay.
+
+    Cells that are texts of the JSON, and what stands between quotation marks, may hold numbers as they like.
+    """
+
+    def texts(value):
+        if isinstance(value, dict | list):
+            own = {lessons_page.shown(value)} if isinstance(value, list) else set()
+            return own.union(*map(texts, value.values() if isinstance(value, dict) else value))
+        return {value} if isinstance(value, str) else set()
 
     def numbers(shown):
         prose = [
             re.sub(r"<code>.*?</code>|<[^>]+>", "", part)
             for part in re.findall(r"<(?:p|figcaption)>.*?</(?:p|figcaption)>", shown)
         ]
-        in_prose = [number for part in prose for number in re.findall(r"(?<![\w-])\d[\d,.e+-]*(?<=\d)", part)]
-        cells = re.findall(r'<td class="number">([^<]+)</td>', shown)
-        return cells, in_prose
+        cells = re.findall(r'<t[dh](?: scope="row")?(?: class="number")?>([^<]+)</t[dh]>', shown)
+        cells = [re.sub("“[^”]*”", "", cell) for cell in cells if html.unescape(cell) not in as_they_are]
+        return [
+            [number for part in of for number in re.findall(r"(?<![\w-])\d[\d,.e+-]*(?<=\d)", part)]
+            for of in (cells, prose)
+        ]
 
     def other(value, key=""):
         if isinstance(value, dict):
@@ -206,6 +219,7 @@ def test_numbers_of_a_page_come_from_the_json(learned, name):
         return value + 7_000_003 if isinstance(value, int) else value + 0.123
 
     module, known, tables = lessons.get(name), facts(name), tables_of(name)
+    as_they_are = texts(known)
     before = numbers("".join(module.show(known, tables).body))
     after = numbers("".join(module.show(other(known), tables).body))
     assert len(before[0]) == len(after[0]) > 0
@@ -635,6 +649,13 @@ def test_a_view_above_the_limit_says_what_to_do(learned, monkeypatch):
     monkeypatch.setattr(lessons.get("attention"), "LARGEST_VIEW", 1000)
     with pytest.raises(
         InputError, match=r"lessons.attention.layers: head_view_encoder.html would have .* fewer layers"
+    ):
+        lesson.lesson("attention")
+    attention = lessons.get("attention")
+    monkeypatch.setattr(attention, "LARGEST_VIEW", 5_000_000)
+    monkeypatch.setattr(attention.views, "neuron_page", lambda *_, both_ways: "x" * (10 if both_ways else 5_000_001))
+    with pytest.raises(
+        InputError, match=r"lessons.attention.decoder_sentence: neuron_view_decoder.html .*; shorten the sentence$"
     ):
         lesson.lesson("attention")
 

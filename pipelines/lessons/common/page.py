@@ -69,6 +69,7 @@ _CALLS = """\
 <p>Beside this page: <a href="calls.py">calls.py</a>, to be run from the project's folder, and <a
 href="lesson.ipynb">lesson.ipynb</a>, the same as a notebook; change a copy of it, as DVC makes this folder anew.</p>
 """
+_MADE = "<span>(each is there once dvc repro has made it)</span>"
 _SOURCES = """\
 <p class="data">Numbers are read from <code>metrics/lessons/{name}.json</code>, pictures drawn from it and from the CSV
 files beside this page.</p>
@@ -107,7 +108,7 @@ def left_out(name: str, words: Words, line: str) -> str:
 
 def _filled(name: str, data: str, words: Words, **parts: str) -> str:
     before, after = beside(name)
-    links = [("../../report/lessons.html", "all lessons (made by dvc repro)")]
+    links = [("../../report/lessons.html", "all lessons")]
     links += [(f"../{before}/index.html", f"← {before}")] if before else []
     links += [(f"../{after}/index.html", f"{after} →")] if after else []
     quiz = [
@@ -116,7 +117,7 @@ def _filled(name: str, data: str, words: Words, **parts: str) -> str:
     ]
     return _PAGE.format(
         title=escape(f"{name}: {words.question}"),
-        links="".join(f'<a href="{escape(target)}">{escape(told)}</a>' for target, told in links),
+        links="".join(f'<a href="{escape(target)}">{escape(told)}</a>' for target, told in links) + _MADE,
         name=name,
         data=escape(data),
         question=escape(words.question),

@@ -1,15 +1,19 @@
 """Pictures of lessons, by matplotlib: SVG in the same bytes each time."""
 
 import io
+import warnings
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.text import Text
 
 WIDTH = 8.5  # inches
-MARKERS = "osD^vP"  # by their shape lines differ where colours do not
+MARKERS = "osD^vPX<>*hp"  # by their shape lines and groups differ where colours do not
+NAMES_A_LINE = 3  # below a map
 
 
 def bars(groups: dict[str, dict[str, float]], label: str) -> bytes:
@@ -83,17 +87,21 @@ def matrices(of: dict[str, tuple[np.ndarray, list[str]]]) -> bytes:
 
 
 def maps(panels: dict[str, list[tuple[float, float, str]]]) -> bytes:
-    """Points (x, y, group) in panels side by side; in each a colour a group, named below it."""
-    figure, grid = _figure(5.0, len(panels), panels)
-    for axes, (title, points) in zip(grid, panels.items(), strict=True):
-        groups = sorted({group for _, _, group in points}, key=lambda group: (len(group), group))
+    """Points (x, y, group) in panels side by side; in each a colour and marker a group, 240 of them, named below it."""
+    named = [sorted({of for *_, of in points}, key=lambda of: (len(of), of)) for points in panels.values()]
+    lines = -(-max(map(len, named)) // NAMES_A_LINE)
+    figure, grid = _figure(5.0 + 0.17 * max(0, lines - 3), len(panels), panels)
+    for axes, (title, points), groups in zip(grid, panels.items(), named, strict=True):
         colours = [f"C{n}" for n in range(10)] if len(groups) <= 10 else colormaps["tab20"].colors
+        drawn = []
         for number, group in enumerate(groups):
             chosen = [(x, y) for x, y, of in points if of == group]
-            axes.scatter(*zip(*chosen, strict=True), s=8, color=colours[number % len(colours)], label=group)
+            again, colour = divmod(number, len(colours))
+            marker = MARKERS[again % len(MARKERS)]
+            drawn.append(axes.scatter(*zip(*chosen, strict=True), s=8, color=colours[colour], marker=marker))
         axes.set_title(title, fontsize=9)
         axes.set(xticks=[], yticks=[])
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, fontsize=7)
+        axes.legend(drawn, groups, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=NAMES_A_LINE, fontsize=7)
     return _svg(figure)
 
 
@@ -108,7 +116,15 @@ def _figure(height: float, columns: int = 1, panels: Any = ()) -> tuple[Figure, 
 
 
 def _svg(figure: Figure) -> bytes:
+    """The picture; where its font lacks a sign, texts stay texts, and the browser finds a font that has it."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    signs = {sign for text in figure.findobj(Text) for sign in text.get_text() if sign.isprintable()}
+    lacking = any(ord(sign) not in known for sign in signs)
     drawn = io.BytesIO()
-    with rc_context({"svg.hashsalt": "snips"}):
+    with (
+        rc_context({"svg.hashsalt": "snips", "svg.fonttype": "none" if lacking else "path"}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()
