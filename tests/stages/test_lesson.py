@@ -23,7 +23,6 @@ from pipelines.core.errors import InputError
 from pipelines.data import drawing, parquet
 from pipelines.fetching import hub
 from pipelines.lessons.common import materials as lessons
-from pipelines.lessons.common import page as lessons_page
 from pipelines.models import inference, loading
 from pipelines.tasks.intent import task as intent
 from pipelines.tasks.next_sentence import pairs
@@ -188,13 +187,15 @@ def test_the_same_bytes_twice(learned, name):
 def test_numbers_of_a_page_come_from_the_json(learned, name):
     """Every number of the JSON is made another; no number of the page, but for fixed ones in prose, may stay.
 
-    Cells that are texts of the JSON, and what stands between quotation marks, may hold numbers as they like.
+    Cells that are texts of the JSON, and what stands between quotation marks, hold what numbers they like.
     """
 
     def texts(value):
-        if isinstance(value, dict | list):
-            own = {lessons_page.shown(value)} if isinstance(value, list) else set()
-            return own.union(*map(texts, value.values() if isinstance(value, dict) else value))
+        if isinstance(value, dict):
+            return set().union(*map(texts, value.values()))
+        if isinstance(value, list):
+            several = {between.join(value) for between in (" ", ", ") if all(isinstance(one, str) for one in value)}
+            return several.union(*map(texts, value))
         return {value} if isinstance(value, str) else set()
 
     def numbers(shown):
@@ -202,11 +203,14 @@ def test_numbers_of_a_page_come_from_the_json(learned, name):
             re.sub(r"<code>.*?</code>|<[^>]+>", "", part)
             for part in re.findall(r"<(?:p|figcaption)>.*?</(?:p|figcaption)>", shown)
         ]
-        cells = re.findall(r'<t[dh](?: scope="row")?(?: class="number")?>([^<]+)</t[dh]>', shown)
-        cells = [re.sub("“[^”]*”", "", cell) for cell in cells if html.unescape(cell) not in as_they_are]
+        cells = [
+            re.sub("“[^”]*”", "", cell)
+            for number, cell in re.findall(r'<t[dh](?: scope="row")?( class="number")?>([^<]+)</t[dh]>', shown)
+            if number or html.unescape(cell) not in as_they_are
+        ]
         return [
-            [number for part in of for number in re.findall(r"(?<![\w-])\d[\d,.e+-]*(?<=\d)", part)]
-            for of in (cells, prose)
+            [number for part in of for number in re.findall(rf"(?<![\w-]){sign}\d[\d,.e+-]*(?<=\d)", part)]
+            for of, sign in ((cells, "-?"), (prose, ""))
         ]
 
     def other(value, key=""):
