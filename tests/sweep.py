@@ -46,11 +46,16 @@ def status() -> dict[str, str]:
     return {line[1]: line[-1] for line in lines}
 
 
-def work(seconds: float) -> dict[str, str]:
-    """Start the workers; -> `status` once nothing is queued or runs, or after so many seconds."""
+def start() -> None:
+    """Start the workers."""
     command = ["dvc", "queue", "start", "--jobs", str(WORKERS)]
     with Path("queue-start.log").open("w") as said:  # no pipe: the workers would hold it until they have nothing to do
         subprocess.run(command, stdout=said, stderr=said, timeout=600, check=True)
+
+
+def work(seconds: float) -> dict[str, str]:
+    """Start the workers; -> `status` once nothing is queued or runs, or after so many seconds."""
+    start()
     end = time.monotonic() + seconds
     while {"Queued", "Running"} & set(status().values()) and time.monotonic() < end:
         time.sleep(2)
@@ -68,13 +73,13 @@ def main(count: int) -> int:
     """Run a sweep of `count`; -> how many of them did not end as they should."""
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), pytest.MonkeyPatch())
-        start = time.monotonic()
+        begun = time.monotonic()
         names = queue(count)
         queued = time.monotonic()
         found, shown = work(60.0 * count), table()
         for name in names:
             print(f"{name:10} {found.get(name, 'lost'):8} learning rate {shown.get(name, '')}")
-        print(f"queued in {queued - start:.0f} s, done in {time.monotonic() - queued:.0f} s, on {WORKERS} workers")
+        print(f"queued in {queued - begun:.0f} s, done in {time.monotonic() - queued:.0f} s, on {WORKERS} workers")
         wrong = [name for name in names if found.get(name) != ("Failed" if name == names[1] else "Success")]
         lost = [name for name in names if name not in wrong and name != names[1] and name not in shown]
         return len(wrong) + len(lost)
