@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.data.source import Data
-from pipelines.reports.differences import Counts, differences, frames, measured, unpacked
+from pipelines.reports.differences import Counts, differences, frames, measured, micro_f1, unpacked
 from pipelines.reports.environment import environment
-from pipelines.reports.summary import BUILT_IN, nested, pair_accuracy, pairs_of, table
+from pipelines.reports.summary import BUILT_IN, nested, pairs_of, table
 
 PREDICTIONS = Path("data/predictions")
 QA_LIMITS = Path("metrics/qa_limits.json")
@@ -25,13 +25,12 @@ def summary() -> None:
     there = blocks.load("finetune", dict[blocks.RunName, dict])
     runs: dict[str, dict[str, Any]] = {run: files.read_json(PREDICTIONS / run / "run.json") for run in there}
     said = {run: pq.read_table(PREDICTIONS / run / "test.parquet").to_pylist() for run in there}
-    right = {run: {row["id"]: row["right"] for row in rows} for run, rows in said.items()}
-    pairs = {f"{first}+{second}": pair_accuracy(right[first], right[second]) for first, second in pairs_of(runs)}
+    both = {f"{first}+{second}": frames(said[first], said[second]) for first, second in pairs_of(runs)}
+    pairs = {pair: float(micro_f1(of["frame_accuracy"].sum(axis=0))) for pair, of in both.items()}
     files.write_json(SUMMARY, nested(runs, pairs))
     counts = {run: measured(rows) for run, rows in said.items()}
     counts |= _asked_everything(blocks.load("qa_limits.run", blocks.RunName), said)
-    counts |= {f"{first}+{second}": frames(said[first], said[second]) for first, second in pairs_of(runs)}
-    apart = differences(counts)
+    apart = differences(counts | both)
     files.write_details(DIFFERENCES, {"source": blocks.load("data", Data).name, "pairs": apart})
     files.write_details(ENVIRONMENT, environment(blocks.load("threads", blocks.Threads)))
     absent = [run for run in BUILT_IN if run not in runs]

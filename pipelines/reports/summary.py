@@ -30,11 +30,6 @@ def pairs_of(runs: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def pair_accuracy(first: dict[str, bool], second: dict[str, bool]) -> float:
-    """Share of utterances, by id, that both of two runs get right."""
-    return sum(first[row] and second[row] for row in first) / len(first)
-
-
 def table(
     runs: dict[str, dict[str, Any]], pairs: dict[str, float], absent: list[str], apart: list[dict[str, Any]]
 ) -> str:

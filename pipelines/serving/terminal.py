@@ -5,7 +5,6 @@ from typing import Any
 from pipelines.core.errors import printable
 
 COLOURS = (32, 33, 34, 35, 36, 31)  # ANSI foregrounds; a label has one throughout an answer
-WIDTH = 80
 
 
 def answer(said: dict[str, Any], model: str, coloured: bool) -> str:
