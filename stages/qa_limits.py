@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.core import blocks, files
 from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.core.markdown import plain
 from pipelines.core.provenance import described
 from pipelines.data.source import Data
+from pipelines.reports.reading import read_yaml
 from pipelines.tasks.qa import squad
 
 QUESTIONS = Path("data/qa_limits.yaml")
@@ -83,10 +82,7 @@ def _asked(run: str) -> list[dict[str, str]]:
 
 
 def _cases() -> list[dict[str, str]]:
-    try:
-        cases = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{QUESTIONS}: {' '.join(str(error).split())}; restore the file") from None
+    cases = read_yaml(QUESTIONS)
     for number, case in enumerate(cases if cases and isinstance(cases, list) else [None]):
         whole = isinstance(case, dict) and set(case) == {"kind", "text", "question", "right"}
         if not whole or not all(isinstance(value, str) for value in case.values()) or case["kind"] not in WHY:

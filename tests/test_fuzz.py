@@ -34,7 +34,8 @@ from pipelines.fetching.base_models import Encoder, Model
 from pipelines.lessons.common import materials
 from pipelines.models import task as tasks
 from pipelines.models.options import Start
-from pipelines.reports import on_demand
+from pipelines.reports import hard_core, on_demand, peers
+from pipelines.reports.reading import read_yaml
 from pipelines.search import space, study
 from pipelines.tasks import masked_lm
 from pipelines.tasks.qa.task import plain_question, read_questions
@@ -256,7 +257,7 @@ HOSTILE_YAML = [
     "a: 0x" + "f" * 5000,
     "a: &x [*x]",
     "? [a]\n: b",
-    "[" * 3000,
+    "[" * 1000,
     "a: !!binary x\x00",
     "a: !!python/object:os.system x",
     "a: !!int z",
@@ -280,7 +281,19 @@ def a_question_file(path):
     assert all(question.strip().endswith("?") for question in read_questions(path).values())
 
 
-@pytest.mark.parametrize("reader", [lambda _: blocks.load("a", Split), a_question_file, lambda _: qa_limits._cases()])
+READERS = {
+    "params": lambda _: blocks.load("a", Split),
+    "questions": a_question_file,
+    "qa_limits": lambda _: qa_limits._cases(),
+    "any": read_yaml,
+    "literature": peers.read_literature,
+    "augmentation": peers.read_augmentation,
+    "few_shot": peers.read_few_shot,
+    "hard_core": hard_core.read,
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @fuzz
 @given(data=st.one_of(yaml_text.map(lambda text: text.encode("utf-8", "surrogatepass")), st.binary()))
 def test_the_files_in_yaml_take_any_bytes(tmp_path_factory, reader, data):
@@ -291,6 +304,24 @@ def test_the_files_in_yaml_take_any_bytes(tmp_path_factory, reader, data):
         patch.setattr(qa_limits, "QUESTIONS", path)
         with ours():
             reader(path)
+
+
+PEERS = {
+    name: read_yaml(ROOT / f"data/peers/{name}.yaml")
+    for name in ("literature", "augmentation", "few_shot", "hard_core")
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+@fuzz
+@given(data=st.data())
+def test_what_stands_beside_our_figures_takes_nearly_itself(name, data):
+    read = data.draw(nearly(PEERS[name][:2] if isinstance(PEERS[name], list) else PEERS[name]))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (peers, hard_core):
+            patch.setattr(module, "read_yaml", lambda _: read)
+        with ours():
+            READERS[name](Path(f"{name}.yaml"))
 
 
 @fuzz

@@ -9,7 +9,8 @@ from pipelines.core.errors import InputError
 from pipelines.core.markdown import plain
 from pipelines.data.utterances import Utterance
 from pipelines.reports.differences import Counts, micro_f1
-from pipelines.reports.peers import over_seeds, read_yaml
+from pipelines.reports.peers import over_seeds
+from pipelines.reports.reading import read_yaml
 
 KINDS = {
     "slip": "the label goes against train or the sentence",
@@ -30,7 +31,7 @@ def read(path: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows if isinstance(rows, list) else [None]):
         whole = isinstance(row, dict) and set(row) == {"id", "kind", "reason"}
-        if not whole or row["kind"] not in KINDS or not all(isinstance(value, str) for value in row.values()):
+        if not whole or not all(isinstance(value, str) for value in row.values()) or row["kind"] not in KINDS:
             raise InputError(f"{path}: entry {number}: needs id, kind ({', '.join(KINDS)}) and reason; mend it")
         if row["id"] in found:
             raise InputError(f"{path}: entry {number}: {row['id']} stands there twice; take one out")

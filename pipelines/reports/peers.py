@@ -7,13 +7,13 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-import yaml
 from scipy.stats import binomtest
 
-from pipelines.core.errors import InputError
+from pipelines.core.errors import InputError, shown
 from pipelines.data.words import slots_of_words
 from pipelines.reports.benchmark_2017 import utterances
 from pipelines.reports.on_demand import OLDER
+from pipelines.reports.reading import read_yaml
 
 KEYS = {"model", "kind", "runs", "encoder", "weights", "intent", "slots", "frame", "definition", "source"}
 FIGURES = ("intent", "slots", "frame")
@@ -54,9 +54,9 @@ def read_literature(path: Path) -> list[dict[str, Any]]:
     for number, row in enumerate(rows if isinstance(rows, list) else [None]):
         if not isinstance(row, dict) or set(row) != KEYS:
             raise InputError(f"{path}: entry {number}: needs exactly {', '.join(sorted(KEYS))}; mend it")
-        if row["kind"] not in KINDS:
+        if not isinstance(row["kind"], str) or row["kind"] not in KINDS:
             raise InputError(f"{path}: entry {number}: kind: expected {', '.join(KINDS)}; mend it")
-        if not RUNS.fullmatch(str(row["runs"])):
+        if not isinstance(row["runs"], str) or not RUNS.fullmatch(row["runs"]):
             raise InputError(
                 f"{path}: entry {number}: runs: expected mean of <n>, one run, best of runs, re-run or not said; "
                 "mend it"
@@ -79,18 +79,6 @@ def read_augmentation(path: Path) -> dict[str, float]:
     if not known or not all(0 <= value <= 100 for value in figures.values()):
         raise InputError(f"{path}: expected lines `name: percent`; mend it")
     return figures
-
-
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        InputError: it is missing or broken.
-    """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}; restore the file") from None
 
 
 def over_seeds(values: list[float]) -> dict[str, Any]:
@@ -174,12 +162,13 @@ def read_few_shot(path: Path) -> dict[str, dict[str, float]]:
     """
     systems = read_yaml(path)
     found = {}
-    for name, of in systems.items() if isinstance(systems, dict) else [("", None)]:
+    for name, of in systems.items() if isinstance(systems, dict) else [(None, None)]:
         figures = {key: value for key, value in of.items() if key not in ABOUT} if isinstance(of, dict) else {}
         known = all(isinstance(value, float | int) and 0 <= value <= 100 for value in figures.values())
-        if not figures or not known or not all(isinstance(of.get(key), str) for key in ABOUT):
-            raise InputError(f"{path}: {name}: expected runs, a source and percents by size; mend it")
-        found[name] = {str(size): value / 100 for size, value in figures.items()}
+        named = all(isinstance(one, str) for one in (name, *figures, *map(of.get, ABOUT))) if figures else False
+        if not known or not named:
+            raise InputError(f"{path}: {shown(name)}: expected runs, a source and percents by size; mend it")
+        found[name] = {size: value / 100 for size, value in figures.items()}
     return found
 
 
