@@ -32,6 +32,8 @@ def stage_runs(folder: Path) -> dict[str, StageRun]:
     params["repeat"]["run"] = list(params["finetune"])
     params["few_shot"]["run"] = list(params["few_shot"]["sizes"])
     params["augment"]["run"] = ["10"]
+    for name in ("latency", "robustness", "noise"):
+        params[name]["run"] = ["joint-full"]
     params["variants"] |= {"run": ["intent-adapted"], "folds": [1, 2]}
     params["models"] = {"other": params["encoder"]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -45,6 +47,9 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
         "finetune": lambda: [params["finetune"][key]["task"]],
         "evaluate": lambda: [params["finetune"][key]["task"]],
         "repeat": lambda: [params["finetune"][key]["task"]],
+        "latency": lambda: [params["finetune"][key]["task"]],
+        "robustness": lambda: [params["finetune"][key]["task"]],
+        "noise": lambda: [params["finetune"][key]["task"]],
         "few_shot": lambda: ["slots", "joint", "intent"],
         "fold": lambda: ["intent", "slots", "joint", "masked_lm"],
         "variant": lambda: ["intent", "slots", "joint"],
