@@ -59,11 +59,13 @@ def test_the_key_changes_with_options_bytes_and_code(tmp_path):
     assert first != checkpoints.keyed("r", ["a"], [file], code)
 
 
-@pytest.mark.parametrize("state", ["", "{", "{}", "[]", "7", "null", '{"global_step": []}', "[" * 100_000])
+@pytest.mark.parametrize("state", [None, "", "{", "{}", "[]", "7", "null", '{"global_step": []}', "[" * 100_000])
 def test_a_checkpoint_that_trainer_did_not_finish_is_passed_over(tmp_path, state):
+    assert checkpoints.newest(tmp_path) is None
     for step, text in ((9, '{"global_step": 9}'), (10, '{"global_step": 10}'), (11, state)):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(text)
+        if text is not None:
+            (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(text)
     assert checkpoints.newest(tmp_path) == str(tmp_path / "checkpoint-10")
 
 

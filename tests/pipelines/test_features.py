@@ -29,6 +29,7 @@ def test_what_is_read_from_the_files_is_what_the_task_encodes(rows, tiny_encoder
     )
     shown = [list(task.shown(train, options, epoch)) for epoch in range(2 if task.epochs_differ(options) else 1)]
     monkeypatch.setattr(utterances, "AT_ONCE", 7)
+    monkeypatch.setattr("pipelines.models.features.AT_ONCE", 7)
     fitted, features, count = encoding.encoded(task, options, model, tokenizer, train, validation, tmp_path)
     expected = [feature for of in shown for feature in task.encode(of, tokenizer, model, options, training=True)]
     assert count == len(expected)
@@ -54,6 +55,7 @@ def test_a_model_is_the_same_however_many_rows_are_taken_at_once(rows, tiny_enco
     options = TASKS[name] if mode == "full" else {}
     whole = run(rows, tiny_encoder, tmp_path / "a", name, mode, epochs=2, **options)
     monkeypatch.setattr(utterances, "AT_ONCE", 5)
+    monkeypatch.setattr("pipelines.models.features.AT_ONCE", 5)
     few = run(rows, tiny_encoder, tmp_path / "b", name, mode, epochs=2, **options)
     assert digest(whole.model) == digest(few.model)
     assert whole.validation_curve == few.validation_curve

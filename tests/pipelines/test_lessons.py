@@ -19,7 +19,6 @@ from transformers import BertConfig, BertModel
 
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips
-from pipelines.data import drawing
 from pipelines.decoder.language_model import NO_LABEL
 from pipelines.lessons import embeddings, masking, tokenization, transfer
 from pipelines.lessons.common import calls, page, pictures, words
@@ -111,17 +110,6 @@ def test_word_piece_begins_and_goes_on_as_its_trainer_would_have_it():
     trained.train_from_iterator(TEXTS, trainers.WordPieceTrainer(**options))
     ours, theirs = set(word_piece.get_vocab()), set(trained.get_vocab())
     assert len(ours & theirs) > 0.95 * len(theirs)
-
-
-def test_some_rows_are_drawn_by_seed_and_keep_their_order():
-    rows = [{"id": str(n)} for n in range(50)]
-    drawn = [int(row["id"]) for row in drawing.some(rows, 20, 13)]
-    assert drawn == sorted(drawn)
-    assert len(set(drawn)) == 20
-    assert max(drawn) > 30
-    assert drawn == [int(row["id"]) for row in drawing.some(rows, 20, 13)]
-    assert drawn != [int(row["id"]) for row in drawing.some(rows, 20, 14)]
-    assert drawing.some(rows, 60, 13) == rows
 
 
 def test_byte_level_pieces_are_shown_as_text_or_bytes():

@@ -75,7 +75,7 @@ def test_the_seed_of_the_draws_counts():
     assert on_demand.difference(report(made_from=size(13)), "snips", drawn_otherwise) == "measured with older code"
 
 
-def test_the_code_is_that_of_what_trains(monkeypatch):
+def test_the_code_is_that_of_what_trains():
     whole = provenance.imported("pipelines.training.runs", "pipelines.tasks.slots.task")
     names = {path.as_posix() for path in whole}
     assert {"pipelines/training/trainer.py", "pipelines/labels/tagging.py", "pipelines/data/parquet.py"} <= names

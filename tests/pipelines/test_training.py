@@ -249,6 +249,31 @@ def test_each_lever_changes_the_weights(rows, tiny_encoder, tmp_path, changes):
     assert digest(plain.model, skipped) != digest(changed.model, skipped)
 
 
+def test_slot_dropout_hides_the_first_tokens_of_words_in_slots_and_in_training_alone(tiny_encoder):
+    words = ["play", "jazz", "by", "miles", "davis"]
+    slots = [{"start": 5, "end": 9, "label": "genre"}, {"start": 13, "end": 24, "label": "artist"}]
+    row = {"id": "x", "text": " ".join(words), "intent": "PlayMusic", "slots": slots}
+    task, tokenizer = tasks.get("joint"), loading.load_tokenizer(tiny_encoder)
+    model = task.build(tiny_encoder, [row], options_of("joint", slot_dropout=0.5))
+    batch = inference.collate(task.encode([row], tokenizer, model), task.labels)
+    of_words = tokenizer(words, is_split_into_words=True).word_ids()
+    firsts = {of_words.index(n) for n in (1, 3, 4)}
+    assert len(of_words) > 2 + len(words)  # some words have several tokens
+    seen = []
+    model.bert.register_forward_pre_hook(lambda _, given: seen.append(given[0][0].tolist()))
+    torch.manual_seed(13)
+    for training in (True, False):
+        model.train(training)
+        for _ in range(50):
+            model(**batch)
+    plain = batch["input_ids"][0].tolist()
+    hidden = [{at for at, token in enumerate(ids) if token != plain[at]} for ids in seen]
+    assert set().union(*hidden) == firsts
+    assert {ids[at] for ids, those in zip(seen, hidden, strict=True) for at in those} == {tokenizer.mask_token_id}
+    assert 0.35 < sum(map(len, hidden[:50])) / (50 * len(firsts)) < 0.65
+    assert not any(hidden[50:])
+
+
 def test_teachers_are_trained_first_and_change_the_student(rows, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setenv("SNIPS_CHECKPOINTS", str(tmp_path / "unfinished"))
     task, tokenizer = tasks.get("joint"), loading.load_tokenizer(tiny_encoder)
@@ -297,16 +322,6 @@ def test_the_average_follows_its_formula():
             weights.append(average.average["weight"].item())
     first = 2 / 11 * 1 + 9 / 11 * 2
     assert weights == pytest.approx([first, 3 / 12 * first + 9 / 12 * 4])
-
-
-def test_a_half_written_checkpoint_is_not_taken(tmp_path):
-    assert checkpoints.newest(tmp_path) is None
-    for step, state in ((5, '{"global_step": 5}'), (10, '{"global_step": 10}'), (15, '{"global_'), (20, None)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        if state:
-            (folder / "trainer_state.json").write_text(state)
-    assert checkpoints.newest(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

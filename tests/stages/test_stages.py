@@ -194,7 +194,7 @@ def test_the_chain_from_download_to_summary(project):
                 of = nested[row[side]] if "+" in row[side] else read_details(f"metrics/{row[side]}.json")
             known = {"accuracy": "intent_accuracy", "f1": "slot_f1"} if row[side] == "joint-full" else {}
             value = of.get(known.get(row["metric"], row["metric"]))
-            assert value is None or row[f"{side}_value"] == pytest.approx(value, abs=1e-6), row
+            assert row[f"{side}_value"] == pytest.approx(value, abs=1e-6), row
         same = f"- {row['first'].replace('+', ' + ')} and {row['second'].replace('+', ' + ')}, {row['metric']}"
         assert (same in summary) != row["beyond_chance"]
     assert {row["metric"] for row in apart} == {"accuracy", "f1", "frame_accuracy"}
