@@ -52,7 +52,7 @@ def go_on(model: Any, tokenizer: Any, sentence: str, intent: str, top: int) -> l
 
 
 def answer(model: Any, tokenizer: Any, intent: str, question: str, pieces: int) -> str:
-    """What the decoder writes after `question`, for `intent`: greedy, 1 to `tokens` tokens."""
+    """What the decoder writes after `question`, for `intent`: greedy, 1 to `pieces` tokens."""
     inputs = inputs_of(model, tokenizer, f"{control(intent)} {question}", spare=pieces)
     with torch.no_grad():
         output = model.generate(

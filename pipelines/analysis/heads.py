@@ -20,7 +20,10 @@ SINK = 0.3  # mean attention to the first token from which on a head is a sink (
 
 
 def encoder_inputs(tokenizer: Any, texts: list[str], longest: int | None) -> list[dict[str, torch.Tensor]]:
-    """Texts one by one; or joined in their order into pairs of segments, `longest` tokens at most."""
+    """Texts one by one; or joined in their order into pairs of segments, `longest` tokens at most.
+
+    A text that would be alone, with no other for the second segment, is left out.
+    """
     if longest is None:
         return [dict(tokenizer(text, return_tensors="pt")) for text in texts]
     groups: list[list[str]] = []
@@ -157,8 +160,8 @@ def first_piece(model: Any, inputs: list[list[int]]) -> dict[str, Any]:
 
 
 def decoder_inputs(tokenizer: Any, rows: list[Utterance], longest: int, joined: bool) -> Iterator[list[int]]:
-    """Pieces of each utterance after its control token, `longest` at most; or of as many utterances of an intent as
-    there is room for."""
+    """Pieces of each utterance after its control token, `longest` at most; or `joined`, of as many utterances of an
+    intent as there is room for. The last block of each intent, which is rarely full, is then left out."""
     held: dict[str, list[int]] = {}
     for row in rows:
         ids = tokenizer(f" {row['text']}")["input_ids"]

@@ -53,6 +53,8 @@ class Noise(Block):
 def with_changed(rows: list[Utterance], noise: Noise) -> list[Utterance]:
     """`rows`, and after them a share of them changed by one of `noise.kinds` each, with `/changed` after their ids.
 
+    Where the rules find nothing to change, none is added.
+
     Raises:
         InputError: there are no such rules.
     """

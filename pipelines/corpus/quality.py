@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.data.utterances import Utterance
 from pipelines.data.words import words
 
-# quirk -> what was done about it; the counts beside it come from pipelines.corpus.snips
+# quirk -> what was done about it; the counts beside it come from what reads the files, and from `quality`
 TREATMENT = {
     "surrogate_pairs": "UTF-16 surrogates written into UTF-8 (CESU-8): joined to the one character that they mean",
     "newline_chunks": "each run of white space became one space",

@@ -10,7 +10,7 @@ PUBLISHED, SAMPLE = "snips", "sample"
 
 
 class Data(Block):
-    """`snips`, `sample`, or a folder of one's own in the same layout."""
+    """`snips`, `sample`, or a file or folder of one's own, in a format that `pipelines.corpus.sources` takes."""
 
     source: Place
 

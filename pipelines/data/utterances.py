@@ -12,7 +12,9 @@ AT_ONCE = 10_000  # rows that are read, encoded, judged or written together, so 
 class Utterance(TypedDict):
     """One utterance; spans are in characters of `text`. A new text has no `id`, `intent` and `slots`.
 
-    `id` is `<part>/<intent>/<zero-based position in its file>`.
+    `id` is `<part>/<intent>/<number>`, zero-based: in SNIPS the position in the file, in formats of one's own the count
+    within part and intent. What a model wrote has `written/<intent>/<number>`, and what was changed for training ends
+    in `/changed`.
     """
 
     text: str

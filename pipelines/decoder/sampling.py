@@ -63,7 +63,7 @@ def generate(
     and have no seed: greedy writes one text n times, beam the n best of its beams.
 
     Args:
-        value: the number of the strategy, see `pipelines.params.Strategies`.
+        value: the number of the strategy, see `pipelines.decoder.options.Strategies`.
 
     Raises:
         InputError: the model does not know the intent, there are fewer beams than `n`, or prompt and utterance

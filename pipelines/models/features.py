@@ -18,7 +18,8 @@ class Features:
 
     Args:
         table: a `datasets.Dataset`, one row a feature; what a feature lacks is empty.
-        kept: number of a feature -> what a frozen encoder gives for it, see `pipelines.training.frozen`.
+        kept: number of a feature -> a function that reads what a frozen encoder gives for it, see
+            `pipelines.training.frozen`.
     """
 
     def __init__(self, table: Any, kept: Callable[[int], Any] | None = None) -> None:
@@ -76,6 +77,10 @@ def write(path: Path, features: Iterable[list[dict[str, Any]]], labels: dict[str
     Args:
         features: lists of them; the first that is not empty says which keys there are beside `labels`.
         labels: those of the task, which features may lack, see `pipelines.models.task`.
+
+    Raises:
+        InputError: there are no features.
+        ValueError: a later feature has a key that the first ones lack.
     """
     from datasets.arrow_writer import ArrowWriter
 

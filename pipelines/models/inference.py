@@ -113,5 +113,5 @@ def by_length(features: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def length(feature: dict[str, Any]) -> int:
-    """Word tokens of a feature."""
+    """Tokens of a feature, special ones too."""
     return len(feature["input_ids"])

@@ -20,7 +20,7 @@ def load_tokenizer(folder: Path, capitals: bool = False) -> Any:
     With `capitals` it marks them, see `marking_capitals`.
 
     Raises:
-        InputError: the folder holds no tokenizer that can be loaded.
+        InputError: the folder holds no tokenizer that can be loaded, or with `capitals` one that cannot mark them.
     """
     from transformers import AutoTokenizer
 

@@ -35,7 +35,7 @@ class Task:
     best: str  # the metric of `score` that chooses the epoch; higher is better
     outputs: dict[str, bool]  # outputs of the model that `decode` reads -> whether they have one entry a token
     labels: dict[str, Any]  # label inputs of the model -> what pads them, None for one value a feature
-    build: Callable[..., Any]  # (base, rows, options): base model folder -> model with the task's new layer
+    build: Callable[..., Any]  # (base, rows, options): folder, train -> model with the task's new layer
     encode: Callable[..., Any]  # (rows, tokenizer, model, options, training): rows -> features, dicts of model inputs
     decode: Callable[..., Any]  # (logits, features, rows, model): logits -> predictions in the corpus's own terms
     score: Callable[..., Any]  # (predictions, rows): -> metrics
@@ -65,7 +65,10 @@ def get(name: str) -> Task:
 
 
 def offered(name: str) -> Any:
-    """The torch-free half of a task: a module with `Options` and `CARD`; `name` is one of `names()`."""
+    """The torch-free half of a task: a module with `Options` and `CARD`; `name` is one of `names()`.
+
+    Options of tasks under finetune have `card`, which is `CARD` or what fits those options.
+    """
     return importlib.import_module(f"pipelines.tasks.{name}")
 
 

@@ -66,7 +66,11 @@ def without(rows: list[Utterance], held_out: list[Utterance]) -> tuple[list[Utte
 
 
 def held_out(rows: list[Utterance], share: float, seed: str) -> tuple[list[Utterance], list[Utterance]]:
-    """`rows` less a share of each intent's, at least one, drawn by seed; and those."""
+    """`rows` less a share of each intent's, at least one, drawn by seed; and those.
+
+    Raises:
+        InputError: of an intent none would be left.
+    """
     by_intent: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         by_intent[row["intent"]].append(row["id"])

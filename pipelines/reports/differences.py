@@ -25,9 +25,10 @@ def measured(rows: list[dict[str, Any]]) -> dict[str, Counts]:
     """What each utterance adds to each metric of a run: `accuracy` of the intent, slot `f1`, `frame_accuracy`.
 
     Args:
-        rows: predictions of one run, with `id`, `intent` and `slots`, `predicted_intent` or `predicted_slots` or both.
-            Runs of questions, with `predicted_answers`, have `span_f1`; they and those of other tasks `answers_right`:
-            the utterances on which all of their answers are right.
+        rows: predictions of one run, with `id`, and with `intent` and `predicted_intent`, or `text`, `slots` and
+            `predicted_slots`, or all of these and `right`. Runs of questions, with `slots`, `predicted_answers` and
+            `right`, have `span_f1`; they and those of other tasks, with `right`, have `answers_right`: the utterances
+            on which all of their answers are right.
     """
     rows = sorted(rows, key=lambda row: row["id"])
     found = {}
@@ -80,6 +81,12 @@ def differences(runs: dict[str, dict[str, Counts]]) -> list[dict[str, Any]]:
 
 
 def difference(first: tuple[str, Counts], second: tuple[str, Counts], metric: str) -> dict[str, Any]:
+    """What two runs, each with its name, have of a metric: a row of `differences`, in the order that is given.
+
+    Args:
+        first: its counts are of the same utterances as those of `second`, in the same order.
+        metric: with one of `SPANS` there is no `p`.
+    """
     (name, counts), (other, others) = first, second
     drawn = [[of[pick].sum(axis=0) for of in (counts, others)] for pick in resampled(len(counts))]
     ours, theirs = micro_f1(np.array(drawn)).T

@@ -12,10 +12,10 @@ from transformers.trainer_utils import SaveStrategy
 class WeightAverage(TrainerCallback):
     """average <- decay * average + (1 - decay) * weights, after every step (Tarvainen & Valpola 2017, mean teacher).
 
-    The decay starts low, min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten. At the end
-    of an epoch the average takes the place of the weights until the checkpoint is saved; the raw weights lie beside
-    the checkpoint, so that a run that was cut off goes on as if it had not been. Where no checkpoint is saved, the
-    average takes their place at the very end.
+    The decay starts low, min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten, as in
+    TensorFlow's `ExponentialMovingAverage` with `num_updates`. At the end of an epoch the average takes the place of
+    the weights until the checkpoint is saved; the raw weights lie beside the checkpoint, so that a run that was cut off
+    goes on as if it had not been. Where no checkpoint is saved, the average takes their place at the very end.
     """
 
     def __init__(self, decay: float) -> None:

@@ -19,7 +19,10 @@ from pipelines.models.precision import chosen
 
 
 class Outputs:
-    """An open file of last hidden states of `count` features, of two bytes each where they were computed in bf16."""
+    """An open file of last hidden states of `count` features, of two bytes each where `precision` comes to bf16.
+
+    Fewer features than `inference.FEW` are then computed in fp32 under `auto`, and kept in two bytes all the same.
+    """
 
     def __init__(self, number: int, count: int, precision: Precision) -> None:
         self.number, self.end = number, 0

@@ -80,7 +80,11 @@ def split(pairs: list[Pair], shares: dict[str, float], seed: int) -> dict[str, l
 
 
 def with_random(pairs: list[Pair], random: Random) -> list[Pair]:
-    """The pairs, each followed by the same statement with a reply drawn from another group of its language."""
+    """The pairs, each followed by the same statement with a reply drawn from another group of its language.
+
+    Raises:
+        InputError: a language has one group alone.
+    """
     by_language: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_language.setdefault(pair["language"], []).append(pair)

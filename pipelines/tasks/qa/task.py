@@ -84,6 +84,9 @@ def encode(
     the latter, and of the others a share (`options.unanswerable_rate`), drawn by seed. A text without an intent is
     asked everything. Each feature also has `row`, `label`, and `offsets`: for each token its characters in the text,
     or None outside of it.
+
+    Raises:
+        InputError: a question leaves no room for a text.
     """
     config = model.config
     pairs = [
