@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
+from pipelines.models import inference
 from pipelines.serving import Model
 from pipelines.serving.exported import BATCH, Exported, of_few_shapes
 from pipelines.serving.exporting import export
@@ -36,7 +38,49 @@ def trained(tmp_path_factory, tiny_encoder):
             stage()
         for run in RUNS:
             finetune.finetune(run)
+            sharpen(Path("data/models") / run)
         yield Path.cwd()
+
+
+def sharpen(run):
+    """Scale its layers, as a model that hardly learned is near to uniform, where any other would do for it."""
+    model = Model.load(run).model
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2 and "embedding" not in name:
+                weight *= 10
+    model.save_pretrained(run)
+
+
+def likeness(before, after):
+    """Least correlation, over the outputs, of the logits of two forms of a run, less what all texts have alike."""
+    found = []
+    for name in before[0]:
+        one, other = (
+            np.concatenate([of[name].reshape(-1, of[name].shape[-1]) for of in form]) for form in (before, after)
+        )
+        one, other = ((of - of.mean(axis=0)).ravel() for of in (one, other))
+        found.append(np.corrcoef(one, other)[0, 1])
+    return np.min(found)
+
+
+def in_torch(model, asked):
+    """The logits of `Model`, as `Exported` has them."""
+    features = model.task.encode([{"text": text} for text in asked], model.tokenizer, model.model)
+    found = inference.predict(model.model, features, model.task.outputs, model.precision)
+    names = list(model.task.outputs)
+    return [dict(zip(names, of if len(names) > 1 else (of,), strict=True)) for of in found]
+
+
+def in_graph(exported, asked):
+    return exported._logits(exported._encoded([{"text": text} for text in asked]))
+
+
+def same_labels(before, after):
+    """Share of the texts with the same intent, and of those with the same spans."""
+    pairs = list(zip(before, after, strict=True))
+    spans = [[[(s["label"], s["start"], s["end"]) for s in of.get("slots", [])] for of in pair] for pair in pairs]
+    return np.mean([a.get("intent") == b.get("intent") for a, b in pairs]), np.mean([a == b for a, b in spans])
 
 
 def texts(part="test"):
@@ -54,16 +98,13 @@ def test_it_says_what_the_run_says(trained, run, kind):
     exported = Exported.load(target, threads=1)
     model = Model.load(f"data/models/{run}")
     model.precision = "fp32"  # as the graph computes
-    same = 0
-    for before, after in zip(model(asked), exported(asked), strict=True):
+    here, there = model(asked), exported(asked)
+    for before, after in zip(here, there, strict=True):
         assert before.keys() == after.keys()
-        assert before.get("intent") == after.get("intent")
         # OpenVINO computes in bf16, where the machine has it
-        assert after.get("score", 0) == pytest.approx(before.get("score", 0), abs=0.02 if kind == "openvino" else 1e-3)
-        spans = [[(one["label"], one["start"], one["end"]) for one in of.get("slots", [])] for of in (before, after)]
-        same += spans[0] == spans[1]
-    # a model that has hardly learned is nearly torn between tags
-    assert same >= (0.8 if kind == "openvino" else 1) * len(asked)
+        assert after.get("score", 0) == pytest.approx(before.get("score", 0), abs=0.05 if kind == "openvino" else 1e-3)
+    assert min(same_labels(here, there)) >= (0.8 if kind == "openvino" else 1)
+    assert likeness(in_torch(model, asked), in_graph(exported, asked)) > (0.9 if kind == "openvino" else 0.9999)
     alone = exported(asked[0])
     assert alone["text"] == asked[0]
 
@@ -79,6 +120,8 @@ def test_8_bit_numbers_are_smaller_and_nearly_the_same(trained, kind):
     assert sizes[1] < 0.75 * sizes[0]
     for before, after in zip(whole(texts()), eighth(texts()), strict=True):
         assert after["score"] == pytest.approx(before["score"], abs=0.1)
+    assert min(same_labels(whole(texts()), eighth(texts()))) >= 0.8
+    assert likeness(in_graph(whole, texts()), in_graph(eighth, texts())) > 0.8
 
 
 def test_openvino_meets_few_shapes_however_many_texts_come_at_once():
@@ -207,14 +250,19 @@ def test_an_encoder_without_types_of_tokens_is_exported_too(trained, kind, int8)
         sizes = {"dim": 32, "n_layers": 1, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64}
         config = DistilBertConfig(vocab_size=before["vocab_size"], **sizes, **labels)
         DistilBertForSequenceClassification(config).save_pretrained(run)
+        sharpen(run)
         path = run / "tokenizer_config.json"
         kept = json.loads(path.read_text(encoding="utf-8")) | {"model_input_names": ["input_ids", "attention_mask"]}
         path.write_text(json.dumps(kept), encoding="utf-8")
     target = Path(f"data/exports/distilled-{kind}-{int8}")
     export(run, target, kind, int8, texts("train"))
     some = texts()[:20]
-    here, there = Model.load(run)(some), Exported.load(target)(some)
+    model, exported = Model.load(run), Exported.load(target)
+    model.precision = "fp32"
+    here, there = model(some), exported(some)
     assert [one["score"] for one in there] == pytest.approx([one["score"] for one in here], abs=0.05 if int8 else 1e-4)
+    assert min(same_labels(here, there)) >= (0.8 if int8 else 1)
+    assert likeness(in_torch(model, some), in_graph(exported, some)) > (0.8 if int8 else 0.9999)
 
 
 @pytest.mark.parametrize(
