@@ -160,7 +160,14 @@ def _trainer(
 def _run(trainer: "_Trainer", checkpoints: Path) -> None:
     """Train, from the newest checkpoint on."""
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
-    trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
+    try:
+        trainer.train(resume_from_checkpoint=unfinished.newest(checkpoints))
+    except ValueError as error:
+        if "transformer layer class" not in str(error):
+            raise
+        raise InputError(
+            f"launch: {error} Name the class of this encoder's layers: fsdp_transformer_layer_cls_to_wrap"
+        ) from None
 
 
 def _check_the_best(trainer: "_Trainer", metric: str) -> None:

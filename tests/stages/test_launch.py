@@ -26,7 +26,7 @@ from pipelines.training.dropout import dropout
 from tests.conftest import INTENTS, ROOT, assert_one_line_error, copy_project, edit_params, run_stage
 
 TWO = "torchrun --nproc-per-node 2"
-ACCELERATE = "accelerate launch --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+ACCELERATE = "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
 RUN = "joint-full"  # two labels, hidden slots, an average of the weights
 
 
@@ -242,14 +242,27 @@ def test_weights_in_parts_train_what_whole_ones_train(ready):
     edit_params(lambda content: content["finetune"][RUN].update(ema=0.0, weight_decay=0.0))
     assert run_stage("stages.finetune", RUN).returncode == 0
     alone = trained()
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(ROOT / "cloud/fsdp.yaml")]
+    started = _in_parts(ROOT / "cloud/fsdp.yaml")
+    assert started.returncode == 0, started.stderr
+    assert_alike(trained(), alone)
+
+
+def test_layers_that_the_encoder_does_not_have_are_one_line(ready):
+    edit_params(lambda content: content["finetune"][RUN].update(ema=0.0))
+    text = (ROOT / "cloud/fsdp.yaml").read_text(encoding="utf-8")
+    Path("fsdp.yaml").write_text(text.replace("BertLayer", "ElectraLayer"), encoding="utf-8")
+    started = _in_parts("fsdp.yaml")
+    (said,) = {line for line in started.stderr.splitlines() if line.startswith("error: ")}
+    assert re.search(r"launch: Could not find .* ElectraLayer.*: fsdp_transformer_layer_cls_to_wrap", said)
+
+
+def _in_parts(config):
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
     environment = os.environ | {processes.STARTED: "accelerate launch", "OMP_NUM_THREADS": "1"}
-    started = subprocess.run(
+    return subprocess.run(
         [*launcher, str(ROOT / "tests/fsdp_on_cpu.py"), RUN],
         env=environment, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
-    assert started.returncode == 0, started.stderr
-    assert_alike(trained(), alone)
 
 
 @pytest.mark.parametrize(
