@@ -18,7 +18,6 @@ LIBRARIES = (
     "accelerate",
     "datasets",
     "matplotlib",
-    "nltk",
     "numpy",
     "pyarrow",
     "pytorch-crf",
