@@ -3,22 +3,26 @@
 `dvc push` of what is there already only compares, which a key that may read alone can do; it fails after hours of work.
 """
 
+import contextlib
 import sys
+import tempfile
 
 from dvc.repo import Repo
 
 
 def main() -> None:
     """Write and remove `may-write` beside the outputs."""
-    remote = Repo().cloud.get_remote_odb()
-    probe = remote.fs.join(remote.path, "may-write")
     try:
+        remote = Repo().cloud.get_remote_odb()
+        probe = remote.fs.join(remote.path, "may-write")
         remote.fs.makedirs(remote.path, exist_ok=True)
-        remote.fs.pipe_file(probe, b"")
-        remote.fs.remove(probe)
+        with tempfile.NamedTemporaryFile() as empty:
+            remote.fs.put_file(empty.name, probe)
     except Exception as error:  # each kind of remote has its own
         why = next(iter(str(error).splitlines()), type(error).__name__)
-        sys.exit(f"error: {remote.path}: the remote takes nothing ({why}); look at the rights of its key")
+        sys.exit(f"error: the DVC remote takes nothing ({why}); look at its address and the rights of its key")
+    with contextlib.suppress(Exception):  # a key may write without deleting, and some remotes delete nothing
+        remote.fs.remove(probe)
 
 
 if __name__ == "__main__":

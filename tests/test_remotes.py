@@ -79,7 +79,7 @@ def test_a_remote_without_rights_takes_nothing_and_nothing_is_lost(project):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     dvc("remote", "add", "-d", "store", f"http://127.0.0.1:{server.server_port}/store")
     asked = subprocess.run(CAN_PUSH, capture_output=True, text=True, check=False)
-    assert_one_line_error(asked, "the remote takes nothing (403")
+    assert_one_line_error(asked, "the DVC remote takes nothing (403")
     before = {path: path.read_bytes() for path in Path("data/raw").rglob("*") if path.is_file()}
     refused = subprocess.run(["dvc", "push", "download"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
@@ -88,5 +88,7 @@ def test_a_remote_without_rights_takes_nothing_and_nothing_is_lost(project):
     assert before == {path: path.read_bytes() for path in before}
     server.shutdown()
     dvc("remote", "modify", "store", "url", str(project.parent / "store"))
+    subprocess.run(CAN_PUSH, check=True)
+    assert not [path for path in (project.parent / "store").rglob("*") if path.is_file()]
     dvc("push", "download")
     assert [path for path in (project.parent / "store").rglob("*") if path.is_file()]

@@ -3,6 +3,7 @@
 And a worker that is killed, whose task the guide says how to queue again.
 """
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -42,7 +43,8 @@ def _killed_and_queued_again():
     ]
     assert here  # workers, what runs the experiment, and its stage
     for one in here:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     psutil.wait_procs(here, timeout=30)
     assert sweep.status()["swept-9"] == "Running"  # nobody is left to say otherwise
     dvc("queue", "kill", "--force", "swept-9")

@@ -165,10 +165,11 @@ def read_few_shot(path: Path) -> dict[str, dict[str, float]]:
     for name, of in systems.items() if isinstance(systems, dict) else [(None, None)]:
         figures = {key: value for key, value in of.items() if key not in ABOUT} if isinstance(of, dict) else {}
         known = all(isinstance(value, float | int) and 0 <= value <= 100 for value in figures.values())
-        named = all(isinstance(one, str) for one in (name, *figures, *map(of.get, ABOUT))) if figures else False
-        if not known or not named:
+        named = all(isinstance(one, str) for one in (name, *map(of.get, ABOUT))) if figures else False
+        sized = all(isinstance(size, str | int) for size in figures)
+        if not known or not named or not sized:
             raise InputError(f"{path}: {shown(name)}: expected runs, a source and percents by size; mend it")
-        found[name] = {size: value / 100 for size, value in figures.items()}
+        found[name] = {str(size): value / 100 for size, value in figures.items()}
     return found
 
 

@@ -63,7 +63,7 @@ def parse(text: str, options: Run) -> Axis:
 def _possible(name: str, value: Any, text: str, options: Run) -> Any:
     """The value as the option has it: whole where the option is."""
     try:
-        return getattr(type(options).model_validate(options.model_dump() | {name: value}), name)
+        return getattr(type(options).model_validate(options.model_dump(exclude_unset=True) | {name: value}), name)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise InputError(f"{text}: {shown(value)}: {reason}; give values that it can have") from None

@@ -3,10 +3,12 @@
 No run deletes the folder of another key, as it may belong to an experiment beside it; `make clean` does.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +72,18 @@ def locked(folder: Path) -> Iterator[Path]:
         raise InputError(f"{folder}: {GONE}") from None
     finally:
         os.close(handle)
+        shutil.rmtree(_aside(folder), ignore_errors=True)  # network file systems keep a lock that is held
+
+
+def remove(folder: Path) -> None:
+    """Take `folder` away at once, so that no other training begins in what is still being deleted."""
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(_aside(folder))
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".gone-{os.getpid()}-{folder.name}")
 
 
 def newest(folder: Path) -> str | None:

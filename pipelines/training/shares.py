@@ -179,7 +179,7 @@ def whole(shape: torch.Size) -> tuple[torch.Size, torch.Tensor | None]:
         return shape, None
     rows, own = _drawing[-1]
     entries, left = divmod(shape[0], len(own))
-    if left:
+    if left or (entries > 1 and len(shape) < 3):
         return shape, None
     taken = own if entries == 1 else (own[:, None] * entries + torch.arange(entries)).flatten()
     return torch.Size([rows * entries, *shape[1:]]), taken

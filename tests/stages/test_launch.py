@@ -208,18 +208,19 @@ def test_what_a_share_drops_out_is_what_the_whole_batch_would(monkeypatch):
     """Rows, heads of rows one after the other (DeBERTa), and what is not of rows: relative positions."""
     rows, own = 5, torch.tensor([3, 4, 4])
     for entries in (1, 2):
-        values = torch.ones(rows * entries, 7)
+        values = torch.ones(rows * entries, 7, 7)
         torch.manual_seed(0)
-        alone = dropout(values).view(rows, entries, 7)
+        alone = dropout(values).view(rows, entries, 7, 7)
         torch.manual_seed(0)
         with shares._drawn_for(rows, own):
-            share = dropout(torch.ones(len(own) * entries, 7))
-        assert torch.equal(share.view(len(own), entries, 7), alone[own])
-    torch.manual_seed(0)
-    alone = dropout(torch.ones(16, 7))
-    torch.manual_seed(0)
-    with shares._drawn_for(rows, own):
-        assert torch.equal(dropout(torch.ones(16, 7)), alone)
+            share = dropout(torch.ones(len(own) * entries, 7, 7))
+        assert torch.equal(share.view(len(own), entries, 7, 7), alone[own])
+    for positions in (16, 12):
+        torch.manual_seed(0)
+        alone = dropout(torch.ones(positions, 7))
+        torch.manual_seed(0)
+        with shares._drawn_for(rows, own):
+            assert torch.equal(dropout(torch.ones(positions, 7)), alone)
 
 
 def test_a_stop_is_one_line_and_leaves_no_process(ready):
