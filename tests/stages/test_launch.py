@@ -176,6 +176,39 @@ def test_two_processes_take_up_what_one_began(ready):
         assert [row.get("loss", 0) for row in rows] == pytest.approx([row.get("loss", 0) for row in others], abs=1e-2)
 
 
+SHORT_OF_MEMORY = """\
+import os
+
+if os.environ.get("RANK") == "1":
+    import torch
+    import transformers
+
+    step = transformers.Trainer.training_step
+
+    def training_step(self, *arguments, **named):
+        if self.state.epoch > 1.2:
+            raise torch.OutOfMemoryError("tried to allocate")
+        return step(self, *arguments, **named)
+
+    transformers.Trainer.training_step = training_step
+"""
+
+
+def test_a_process_without_memory_is_one_line_and_one_alone_goes_on(ready, monkeypatch):
+    Path("short").mkdir()
+    Path("short/sitecustomize.py").write_text(SHORT_OF_MEMORY, encoding="utf-8")
+    launch(TWO)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path("short").resolve()))
+        result = run_stage("stages.finetune", RUN)
+    assert_one_line_error(result, "out of memory; take smaller batches (batch_size) or fewer processes (launch)")
+    assert not Path(f"data/models/{RUN}").exists()
+    launch("python")
+    result = run_stage("stages.finetune", RUN)
+    assert result.returncode == 0
+    assert re.search(rf"^{RUN}: goes on from step [1-9]", result.stderr, re.M)
+
+
 def test_each_process_computes_its_share_of_the_rows(monkeypatch):
     """The rows that the encoder sees in the second of two processes; the first's share is made here."""
     seen = []
