@@ -3,8 +3,11 @@
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from pipelines.core import processes
 from pipelines.data.utterances import Utterance, some_at_once
@@ -12,7 +15,9 @@ from pipelines.models.features import Features, write
 from pipelines.models.inference import predict
 from pipelines.models.options import Run
 from pipelines.models.task import Task
-from pipelines.training import shares
+from pipelines.training import pool, shares
+
+MANY = 100_000  # rows, from which on processes that share them save more than they take to start
 
 
 def encoded(
@@ -64,10 +69,16 @@ def of_rows(
     epoch: int | None,
     teachers: Sequence[Any] = (),
 ) -> Iterator[list[dict[str, Any]]]:
-    """Features of `rows`, some at a time; as `epoch` of training shows them, or as validation does where it is None."""
+    """Features of `rows`, some at a time; as `epoch` of training shows them, or as validation does where it is None.
+
+    `MANY` rows and more are shared by as many processes as torch has threads.
+    """
     training, before = epoch is not None, 0
-    for some in some_at_once(task.shown(rows, options, epoch) if training else rows):
-        features = task.encode(some, tokenizer, model, options, training=training)
+    count = torch.get_num_threads() * processes.here() if len(rows) >= MANY else 1  # the other ranks wait
+    known = model if count < 2 else _without_weights(model)
+    encode = partial(task.encode, tokenizer=tokenizer, model=known, options=options, training=training)
+    lists = some_at_once(task.shown(rows, options, epoch) if training else rows)
+    for some, features in pool.mapped(encode, lists, count, [__name__, task.encode.__module__]):
         if teachers and training:
             task.teach(features, [predict(one, features, task.outputs, options.precision) for one in teachers])
         for feature in features:
@@ -75,3 +86,9 @@ def of_rows(
                 feature["row"] += before
         yield features
         before += len(some)
+
+
+def _without_weights(model: Any) -> Any:
+    """What `encode` reads of a model, small enough to send to other processes."""
+    with torch.device("meta"):
+        return type(model)(model.config)
