@@ -151,7 +151,7 @@ def _hard_core() -> dict[str, Any] | None:
 
 
 def _slots_interval(rows: list[dict[str, Any]]) -> list[float]:
-    return published.f1_interval([published.span_counts(row) for row in rows])
+    return published.f1_interval(measured(rows)["f1"])
 
 
 def _metrics(run: str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _few_shot(source: str) -> dict[str, published.FewShot]:
     made = setfit["made_from"] if setfit and setfit["source"] == source else {}
     if made.get("encoder") == shared["encoder"] and made["draws"].items() <= draws.items():
         for size, of in setfit["sizes"].items():
-            found["intent"].add("SetFit, run here", size, of["draws"])
+            found["intent"].add(published.SETFIT, size, of["draws"])
     return found
 
 

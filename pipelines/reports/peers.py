@@ -10,8 +10,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from pipelines.core.errors import InputError, shown
-from pipelines.data.words import slots_of_words
 from pipelines.reports.benchmark_2017 import utterances
+from pipelines.reports.differences import Counts, micro_f1, resampled
 from pipelines.reports.on_demand import OLDER
 from pipelines.reports.reading import read_yaml
 
@@ -22,8 +22,7 @@ ORDER = {"joint": "slots", "pair": "slots", "intent": "intent"}  # kind -> figur
 TITLES = {"intent": "intent", "slots": "slot F1", "frame": "frame"}
 ABOUT = ("runs", "source")
 RUNS = re.compile(r"mean of \d+|one run|best of runs|re-run|not said")
-RESAMPLES = 2000
-OURS, SPREAD = "ours", "{}, deviation of draws"
+OURS, SETFIT, SPREAD = "ours", "SetFit, run here", "{}, deviation of draws"
 FEW_SHOT_NOTES = """\
 Mean slot F1 by utterances per intent (Coucke et al. 2018, arXiv:1805.10190), scored on the `validate` files: strict F1
 of each of 53 (intent, slot) pairs, mean over draws, slots and intents; a vendor's precision of NaN (nothing was
@@ -37,10 +36,9 @@ hand; that intents are read from the mean of the tokens was chosen on 2,000 trai
 labels than a size has. `all` chooses its epochs on what is held out too. Its batch, and around which learning rates it
 looks, are those of slots-full and intent-full, which were chosen on validation, partly the same files. In figures that
 are marked as older the rate, and in `all` the epochs, came from there too.
-SetFit has its own defaults (`benchmarks/setfit_few_shot.py`).
 
-Where the protocols differ: ours is one model for seven intents, theirs one model per intent; our three draws are our
-own; training texts that also stand in `validate` are taken out of ours (12 of the 2,100 that the draws come from).
+Where the protocols differ: ours is one model for all intents, theirs one model per intent; our draws are our own;
+training texts that also stand in `validate` are taken out of ours.
 """
 
 
@@ -92,24 +90,10 @@ def share_interval(right: int, total: int) -> list[float]:
     return [float(interval.low), float(interval.high)]
 
 
-def f1_interval(counts: list[tuple[int, int, int]], seed: int = 13) -> list[float]:
-    """95 % interval of micro F1 over utterances drawn anew, by bootstrap percentiles (Efron 1979).
-
-    Args:
-        counts: spans that are right, predicted and gold in each utterance.
-    """
-    picks = np.random.default_rng(seed).integers(len(counts), size=(RESAMPLES, len(counts)))
-    right, predicted, gold = np.asarray(counts)[picks].sum(axis=1).T
-    return [float(value) for value in np.percentile(2 * right / np.maximum(predicted + gold, 1), [2.5, 97.5])]
-
-
-def span_counts(row: dict[str, Any]) -> tuple[int, int, int]:
-    """Right, predicted and gold spans of one row of a predictions file."""
-    meant = slots_of_words(row["text"], row["slots"])
-    gold, predicted = (
-        {(slot["start"], slot["end"], slot["label"]) for slot in of} for of in (meant, row["predicted_slots"])
-    )
-    return len(gold & predicted), len(predicted), len(gold)
+def f1_interval(counts: Counts) -> list[float]:
+    """95 % interval of micro F1 over utterances drawn anew, by bootstrap percentiles (Efron 1979)."""
+    values = micro_f1(np.array([counts[pick].sum(axis=0) for pick in resampled(len(counts))]))
+    return [float(value) for value in np.percentile(values, [2.5, 97.5])]
 
 
 def literature_page(ours: list[dict[str, Any]], published: list[dict[str, Any]], notes: list[str] | None = None) -> str:
@@ -187,6 +171,7 @@ def few_shot_page(found: dict[str, FewShot]) -> str:
         lines += ["## Intent accuracy", ""] if kind == "intent" else []
         lines += [few_shot_table(of.systems, of.older), ""]
         lines += [f"{OLDER} {size}: {other}." for size, other in of.older.items()] + ([""] if of.older else [])
+        lines += [f"{SETFIT}: its own defaults (`benchmarks/setfit_few_shot.py`)."] if SETFIT in of.systems else []
         lines += [f"{name}: {source}." for name, source in of.sources.items()] + ([""] if of.sources else [])
     lines += [FEW_SHOT_NOTES]
     return "\n".join(lines) + "\n"

@@ -75,25 +75,13 @@ def test_the_interval_of_a_share_is_wilsons():
 
 def test_the_interval_of_f1_covers_it_and_narrows_with_more_utterances():
     rng = np.random.default_rng(0)
-    counts = [(int(hit), 1, 1) for hit in rng.random(3000) < 0.9]
+    counts = np.array([(int(hit), 1, 1) for hit in rng.random(3000) < 0.9])
     few, many = peers.f1_interval(counts[:300]), peers.f1_interval(counts)
     share = np.mean([right for right, _, _ in counts[:300]])
     assert few[0] < share < few[1]
     assert many[1] - many[0] < few[1] - few[0]
     assert many[1] - many[0] == pytest.approx(2 * 1.96 * (0.09 / 3000) ** 0.5, rel=0.15)
     assert peers.f1_interval(counts) == many
-
-
-def test_spans_of_a_predictions_row_are_counted():
-    def slot(start, label):
-        return {"start": start, "end": start + 1, "label": label}
-
-    row = {
-        "text": "a b c",
-        "slots": [slot(0, "a"), slot(2, "b")],
-        "predicted_slots": [slot(0, "a"), slot(2, "c"), slot(4, "b")],
-    }
-    assert peers.span_counts(row) == (1, 3, 2)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +125,13 @@ def test_few_shot_tables_have_ours_their_spread_and_what_is_older():
     slots.add(peers.OURS, "10", [0.49, 0.5, 0.51])
     slots.add(peers.OURS, "all", [0.93])
     intents.systems |= peers.read_few_shot(ROOT / "data/peers/few_shot.yaml")
+    assert "SetFit" not in peers.few_shot_page({"slots": slots, "intent": intents})
+    intents.add(peers.SETFIT, "10", [0.9])
     page = peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| system | 10 | all |\n| --- | ---: | ---: |\n| ours | 0.500† | 0.930 |" in page
     assert "| ours, deviation of draws | 0.010 |  |" in page
     assert "† 10: measured with older code." in page
+    assert "SetFit, run here: its own defaults" in page
     intents.sources = peers.few_shot_sources(ROOT / "data/peers/few_shot.yaml")
     assert "BERT-base: not said; README" in peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| BERT-base | 0.822 | 0.957 | 0.967 | 0.978 | 0.986 |" in page
