@@ -83,11 +83,12 @@ def _draw(
     tokenizer = loading.load_tokenizer(ENCODER)
 
     def right(model: Any) -> Counts:
-        return counts(INTENT, model, tokenizer, test, "auto")["accuracy"]
+        return counts(INTENT, model, tokenizer, test, options.classifier.precision)["accuracy"]
 
     first = _train(INTENT, ENCODER, options.classifier, tokenizer, few, seed)
     samples = write(few, seed)
-    said = inference.predictions(INTENT, first, tokenizer, [{"text": sample["text"]} for sample in samples])
+    texts = [{"text": sample["text"]} for sample in samples]
+    said = inference.predictions(INTENT, first, tokenizer, texts, options.classifier.precision)
     kept = augmentation.select(samples, said, few, options.sure, options.keep)
     second = _train(INTENT, ENCODER, options.classifier, tokenizer, few + kept, seed)
     gain = difference(("with", right(second)), ("without", right(first)), "accuracy")

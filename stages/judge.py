@@ -15,6 +15,8 @@ from pipelines.data.source import Data
 from pipelines.decoder import language_model
 from pipelines.decoder.options import Generate
 from pipelines.models import loading
+from pipelines.models.options import Precision
+from pipelines.models.precision import as_trained
 from pipelines.models.task import Task
 from pipelines.tasks.intent.task import TASK as INTENT
 from pipelines.tasks.slots.task import TASK as SLOTS
@@ -89,12 +91,12 @@ def _real(validation: list[dict[str, Any]], options: Generate) -> list[dict[str,
     return [row for row in validation if row["id"] in real]
 
 
-def _judge(task: Task, run: str) -> tuple[Any, Any] | None:
-    """Model and tokenizer of a run, None where params.yaml has no such run."""
+def _judge(task: Task, run: str) -> tuple[Any, Any, Precision] | None:
+    """Model, tokenizer and precision of a run, None where params.yaml has no such run."""
     if files.read_json(RUNS / f"{run}.json")["files"] is None:
         print(f"judge: params.yaml has no run {run}; its figures are left out")
         return None
-    return _load(task, run)
+    return *_load(task, run), as_trained(MODELS / run)
 
 
 def _load(task: Task, run: str) -> tuple[Any, Any]:

@@ -53,6 +53,7 @@ def _choosers(run: str, intent: str | None) -> list[dict[str, Any]]:
     from pipelines.analysis import asking
     from pipelines.data import parquet
     from pipelines.models import inference, loading
+    from pipelines.models.precision import as_trained
     from pipelines.tasks.intent.task import TASK as INTENT
     from pipelines.tasks.qa.task import TASK as QA
 
@@ -63,9 +64,10 @@ def _choosers(run: str, intent: str | None) -> list[dict[str, Any]]:
         rows = parquet.read(SPLITS / f"{part}.parquet")
         predicted = None
         if judge:
-            read = inference.predictions(INTENT, judge, loading.load_tokenizer(MODELS / intent), rows)
+            parts = judge, loading.load_tokenizer(MODELS / intent), rows, as_trained(MODELS / intent)
+            read = inference.predictions(INTENT, *parts)
             predicted = [one["intent"] for one in read]
-        found.append(asking.ask(model, tokenizer, rows, predicted))
+        found.append(asking.ask(model, tokenizer, rows, predicted, as_trained(MODELS / run)))
     return asking.by_chooser(*found)
 
 

@@ -68,7 +68,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         )
         model, best_epoch = trained.model, trained.facts["best_epoch"]
     test = drawn["test"]
-    predictions = inference.predictions(next_sentence.TASK, model, tokenizer, test)
+    predictions = inference.predictions(next_sentence.TASK, model, tokenizer, test, settings.precision)
     rows = [
         pair
         | {"probability": one["probability"], "right": (one["probability"] > CHANCE) == pair["next"]}
@@ -76,7 +76,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         | {f"{name}_right": (of["test"][n] > of["cut"]) == pair["next"] for name, of in baselines.items()}
         for n, (pair, one) in enumerate(zip(test, predictions, strict=True))
     ]
-    said = inference.predictions(next_sentence.TASK, model, tokenizer, own) if own else []
+    said = inference.predictions(next_sentence.TASK, model, tokenizer, own, settings.precision) if own else []
     known = {pair["second"] for pair in parts["train"]}
     facts = {
         "encoder": options.encoder,

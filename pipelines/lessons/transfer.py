@@ -129,7 +129,7 @@ def measure(options: Options, materials: Materials) -> Measured:
                 trained = trainer.train(
                     intent.TASK, settings, model, tokenizer, rows, validation, materials.checkpoints
                 )
-                said = inference.predictions(intent.TASK, trained.model, tokenizer, test)
+                said = inference.predictions(intent.TASK, trained.model, tokenizer, test, settings.precision)
                 points.append(
                     {"arm": arm, "size": name, "seed": seed, "utterances": len(rows)}
                     | {"epochs": epochs, "steps": epochs * -(-len(rows) // size.batch_size)}

@@ -7,10 +7,12 @@ Weights, sums, normalisation, the new layer and the loss are in fp32 in any case
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from pipelines.core import files
 from pipelines.models.options import Precision
 
 # environment variables that keep oneDNN from using what the processor has
@@ -31,6 +33,11 @@ def chosen(precision: Precision) -> str:
     has = torch.cpu.get_capabilities()
     allowed = torch.backends.cpu.get_cpu_capability() == "AVX512" and not os.environ.keys() & set(ISA)
     return "bf16" if allowed and (has.get("avx512_bf16") or has.get("amx_bf16")) else "fp32"
+
+
+def as_trained(folder: Path) -> Precision:
+    """`fp32` where the run in `folder` was trained in that, so that it stays so; else `auto`."""
+    return "fp32" if files.read_json(folder / "training.json")["computed_in"] == "fp32" else "auto"
 
 
 @contextmanager

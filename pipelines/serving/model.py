@@ -8,6 +8,7 @@ from pipelines.core.errors import InputError
 from pipelines.models import inference, loading
 from pipelines.models import task as tasks
 from pipelines.models.options import Precision
+from pipelines.models.precision import as_trained
 from pipelines.models.task import Task
 from pipelines.serving.answers import check, shown
 
@@ -28,12 +29,9 @@ class Model:
             InputError: the folder holds no run of `finetune`, or its weights are not whole.
         """
         folder = Path(folder)
-        facts = facts_of(folder)
-        task = tasks.get(facts["task"])
-        # a run that was to be computed in fp32 stays so; one in bf16 is so where the machine has it
-        precision: Precision = "fp32" if facts["computed_in"] == "fp32" else "auto"
+        task = tasks.get(facts_of(folder)["task"])
         model = loading.load_model(task.auto_class, folder)
-        return cls(folder.name, task, model, loading.load_tokenizer(folder), precision)
+        return cls(folder.name, task, model, loading.load_tokenizer(folder), as_trained(folder))
 
     def __call__(self, texts: str | list[str]) -> Any:
         """What the run says of a text, or of each of several, which is faster than one by one.

@@ -11,6 +11,7 @@ from pipelines.core.blocks import Block, RunName
 from pipelines.data.utterances import Utterance
 from pipelines.decoder.options import Strategies
 from pipelines.models import inference
+from pipelines.models.options import Precision
 from pipelines.models.task import Task
 from pipelines.reports.differences import LEVEL, resampled
 from pipelines.writing import diversity
@@ -39,17 +40,20 @@ COLUMNS = {  # heading -> its key and how it is shown
 
 
 class Judge:
-    """Two tuned models, of intents and of slots, that say what a text means; either can be missing (None)."""
+    """Two tuned models, of intents and of slots, that say what a text means; either can be missing (None).
 
-    def __init__(self, models: dict[Task, tuple[Any, Any] | None]) -> None:
+    Each comes with its tokenizer and the precision that it is computed in.
+    """
+
+    def __init__(self, models: dict[Task, tuple[Any, Any, Precision] | None]) -> None:
         self.models = models
 
     def predictions(self, rows: list[Utterance]) -> list[list[dict[str, Any]] | None]:
         """What each of the models says of each row, whose labels they do not see; None of a missing one."""
         bare = [{"text": row["text"]} for row in rows]
         return [
-            None if parts is None else inference.predictions(task, *parts, bare) if rows else []
-            for task, parts in self.models.items()
+            None if of is None else inference.predictions(task, *of[:2], bare, of[2]) if rows else []
+            for task, of in self.models.items()
         ]
 
     def scores(self, rows: list[Utterance]) -> dict[str, float | None]:

@@ -1,7 +1,9 @@
+import json
 from types import SimpleNamespace
 
 import pytest
 
+from pipelines.models.precision import as_trained
 from pipelines.writing import augmentation, diversity, judging
 
 
@@ -63,6 +65,16 @@ def test_the_augmentation_page_says_what_was_measured_or_that_nothing_was():
     assert "| 10† | 25 |" in augmentation.page([older], {}, "snips", "literature")
     assert "† 10: measured with older code." in augmentation.page([older], {}, "snips", "literature")
     assert "Not measured" in augmentation.page([], {}, "snips", "literature")
+
+
+def test_judges_compute_as_they_were_trained(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(judging.inference, "predictions", lambda task, *parts: asked.append((task, *parts)) or [])
+    for computed_in, expected in (("fp32", "fp32"), ("bf16", "auto")):
+        (tmp_path / "training.json").write_text(json.dumps({"computed_in": computed_in}))
+        judge = judging.Judge({"of intents": ("model", "tokenizer", as_trained(tmp_path)), "of slots": None})
+        assert judge.predictions([{"text": "play", "intent": "PlayMusic"}]) == [[], None]
+        assert asked.pop() == ("of intents", "model", "tokenizer", [{"text": "play"}], expected)
 
 
 def test_an_empty_sample_is_counted_and_not_hidden():
