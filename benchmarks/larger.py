@@ -2,7 +2,6 @@
 
 import os
 import resource
-import sys
 import tempfile
 import threading
 import time
@@ -10,14 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.fine_tuning import parts
 from pipelines.data import parquet
 from pipelines.models import inference, loading
-from pipelines.training import encoding, runs, trainer
+from pipelines.training import runs, trainer
 
 SPLITS = Path("data/splits")
 
@@ -35,13 +33,8 @@ def corpus(copies: int, folder: str) -> dict[str, float]:
     return sizes
 
 
-def training(run: str, folder: str, steps: int, alone: bool = False) -> dict[str, float]:
-    """The first steps of a training on `folder`: `encoding` seconds, `steps_per_second`, and memory, see `_Memory`.
-
-    `alone` encodes in one process, however many rows there are.
-    """
-    if alone:
-        encoding.MANY = sys.maxsize
+def training(run: str, folder: str, steps: int) -> dict[str, float]:
+    """The first steps of a training on `folder`: `encoding` seconds, `steps_per_second`, and memory, see `_Memory`."""
     task, options, base, tokenizer = parts(run)
     options = options.model_copy(update={"epochs": 1, "least_steps": 0})
     encoded, seconds = trainer.encoded, []
@@ -75,13 +68,10 @@ def prediction(run: str, folder: str) -> dict[str, float]:
 
 
 class _Memory:
-    """Highest memory of the process: `peak_mib`, with pages of files that are mapped, and `own_mib`, without.
-
-    Of the processes that it starts, the own memory counts in both.
-    """
+    """Highest memory of the process: `peak_mib`, with pages of files that are mapped, and `own_mib`, without."""
 
     def __enter__(self) -> "_Memory":
-        self.own, self.peak, self.done = 0, 0, threading.Event()
+        self.own, self.done = 0, threading.Event()
         self.watch = threading.Thread(target=self._watch, daemon=True)
         self.watch.start()
         return self
@@ -91,21 +81,10 @@ class _Memory:
         self.watch.join()
 
     def _watch(self) -> None:
-        this = psutil.Process()
         while not self.done.wait(0.05):
-            others = sum(_kib(one.pid, "RssAnon") for one in this.children(recursive=True))
-            self.own = max(self.own, _kib(this.pid, "RssAnon") + others)
-            self.peak = max(self.peak, _kib(this.pid, "VmRSS") + others)
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            self.own = max(self.own, *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
 
     def figures(self) -> dict[str, float]:
-        peak = max(self.peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {"peak_mib": peak / 1024, "own_mib": self.own / 1024}
-
-
-def _kib(process: int, kind: str) -> int:
-    """0 of a process that has just ended."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))

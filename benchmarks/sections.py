@@ -108,10 +108,6 @@ def larger(ratios: dict[str, float], machine: dict[str, Any]) -> Rows:
             sizes = measure("larger.corpus", copies=copies, folder=folder)
             found = measure("larger.training", run=LARGER, folder=folder, steps=STEPS)
             rows[f"train, {copies} x"] = {"utterances": sizes["train"], "seconds": found.pop("encoding")} | found
-            if copies == 10:
-                found = measure("larger.training", run=LARGER, folder=folder, steps=STEPS, alone=True)
-                seconds = {"utterances": sizes["train"], "seconds": found.pop("encoding")}
-                rows[f"train alone, {copies} x"] = seconds | found
             found = measure("larger.prediction", run=LARGER, folder=folder)
             rows[f"predict, {copies} x"] = {"utterances": sizes["test"]} | found
         print(f"  {copies} x: {rows}", flush=True)

@@ -7,7 +7,6 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from multiprocessing import forkserver
 from pathlib import Path
 
 LIBRARIES = [
@@ -25,11 +24,6 @@ LIBRARIES = [
 ]
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(LIBRARIES)
-
-
-def begin() -> None:
-    """Start the one server of this process, before code of the project asks for it and has its own modules in it."""
-    forkserver.ensure_running()
 
 
 def run_module(arguments: list[str], timeout: float) -> subprocess.CompletedProcess[str]:

@@ -1,13 +1,12 @@
 """From rows to the features of a training, which lie in files beside its checkpoints and are read from there."""
 
+import gc
 import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from pipelines.core import processes
 from pipelines.data.utterances import Utterance, some_at_once
@@ -15,9 +14,7 @@ from pipelines.models.features import Features, write
 from pipelines.models.inference import predict
 from pipelines.models.options import Run
 from pipelines.models.task import Task
-from pipelines.training import pool, shares
-
-MANY = 100_000  # rows, from which on processes that share them save more than they take to start
+from pipelines.training import shares
 
 
 def encoded(
@@ -42,7 +39,8 @@ def encoded(
         while processes.rank() and not path.exists():  # for minutes, longer than processes wait for each other
             time.sleep(0.2)
         if not path.exists():
-            write(path, of_rows(task, options, model, tokenizer, rows, epoch, teachers), task.labels)
+            with _no_cycles_sought():
+                write(path, of_rows(task, options, model, tokenizer, rows, epoch, teachers), task.labels)
         shares.wait_for_all()
         return path
 
@@ -60,6 +58,18 @@ def encoded(
     return options, Features.of(paths), count
 
 
+@contextmanager
+def _no_cycles_sought() -> Iterator[None]:
+    """Within, Python does not go through all features again and again for cycles, of which they have none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 def of_rows(
     task: Task,
     options: Run,
@@ -69,16 +79,10 @@ def of_rows(
     epoch: int | None,
     teachers: Sequence[Any] = (),
 ) -> Iterator[list[dict[str, Any]]]:
-    """Features of `rows`, some at a time; as `epoch` of training shows them, or as validation does where it is None.
-
-    `MANY` rows and more are shared by as many processes as torch has threads.
-    """
+    """Features of `rows`, some at a time; as `epoch` of training shows them, or as validation does where it is None."""
     training, before = epoch is not None, 0
-    count = torch.get_num_threads() * processes.here() if len(rows) >= MANY else 1  # the other ranks wait
-    known = model if count < 2 else _without_weights(model)
-    encode = partial(task.encode, tokenizer=tokenizer, model=known, options=options, training=training)
-    lists = some_at_once(task.shown(rows, options, epoch) if training else rows)
-    for some, features in pool.mapped(encode, lists, count, [__name__, task.encode.__module__]):
+    for some in some_at_once(task.shown(rows, options, epoch) if training else rows):
+        features = task.encode(some, tokenizer, model, options, training=training)
         if teachers and training:
             task.teach(features, [predict(one, features, task.outputs, options.precision) for one in teachers])
         for feature in features:
@@ -86,9 +90,3 @@ def of_rows(
                 feature["row"] += before
         yield features
         before += len(some)
-
-
-def _without_weights(model: Any) -> Any:
-    """What `encode` reads of a model, small enough to send to other processes."""
-    with torch.device("meta"):
-        return type(model)(model.config)

@@ -38,9 +38,10 @@ def encode(
     """Model inputs and the label of each row; a label that is not there or that the model does not know is left out."""
     texts = [row["text"] for row in rows]
     features = loading.tokenize(tokenizer, texts, loading.max_positions(model))
+    ids = model.config.label2id
     for feature, row in zip(features, rows, strict=True):
-        if row.get("intent") in model.config.label2id:
-            feature["labels"] = model.config.label2id[row["intent"]]
+        if row.get("intent") in ids:
+            feature["labels"] = ids[row["intent"]]
     return features
 
 

@@ -45,9 +45,10 @@ def encode(
 ) -> list[dict[str, Any]]:
     """As `tagging.encode`, with the intent id under `intent_labels` where the model knows the row's intent."""
     features = tagging.encode(rows, tokenizer, model.config.tags, loading.max_positions(model))
+    ids = {name: n for n, name in enumerate(model.config.intents)}
     for feature, row in zip(features, rows, strict=True):
-        if row.get("intent") in model.config.intents:
-            feature["intent_labels"] = model.config.intents.index(row["intent"])
+        if row.get("intent") in ids:
+            feature["intent_labels"] = ids[row["intent"]]
     return features
 
 
