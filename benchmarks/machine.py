@@ -16,10 +16,9 @@ def facts() -> dict[str, Any]:
     import transformers
 
     return {
-        "processor": _processor(),
+        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",  # one name stands for several kinds
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
