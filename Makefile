@@ -24,7 +24,8 @@ setup: .venv/installed  ## make .venv, install the pinned requirements and the c
 	@touch $@
 
 run: setup  ## run the pipeline on SNIPS, or on the embedded sample where SNIPS cannot be had
-	@if python -m stages.download --check; then dvc repro; else dvc exp run -S data.source=sample; fi
+	@python -m stages.download --check; \
+	case $$? in 0) dvc repro;; 3) dvc exp run -S data.source=sample;; *) exit 1;; esac
 	@cat data/report/summary.md
 	@echo
 	@echo "Page to read first: data/report/index.html  Models: data/models  Metrics: metrics"
@@ -59,4 +60,4 @@ benchmark: .venv/tests-installed  ## measure beside plain transformers, half an 
 
 clean:  ## remove what can be rebuilt: .venv, DVC's outputs and unfinished training; the cache stays
 	@rm -rf "$${SNIPS_CHECKPOINTS:-.checkpoints}" && echo "unfinished training is gone: $${SNIPS_CHECKPOINTS:-.checkpoints}"
-	rm -rf .venv $(addprefix data/,raw corpus splits folds models predictions runs limits comparison generated judgement bert_gpt lessons monitor report)
+	rm -rf .venv $(addprefix data/,raw corpus splits folds predictions runs limits comparison generated judgement bert_gpt monitor report models/* lessons/*)

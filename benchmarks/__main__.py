@@ -15,6 +15,7 @@ from benchmarks.picture import draw
 from benchmarks.sections import SECTIONS, snips_run
 from benchmarks.table import tables
 from benchmarks.turns import TIMES
+from pipelines.core import files
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -47,12 +48,12 @@ def main(names: list[str]) -> None:
 
 def _keep(results: dict[str, Any]) -> None:
     """Write results.json, its tables into README.md, and what `larger` measured as a picture."""
-    RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n", encoding="utf-8")
+    files.write_text(RESULTS, json.dumps(_rounded(results), indent=2) + "\n")
     filled = f"<!-- results -->\n{tables(_rounded(results))}\n<!-- /results -->"
     page = re.sub(r"<!-- results -->.*<!-- /results -->", lambda _: filled, README.read_text("utf-8"), flags=re.S)
-    README.write_text(page, encoding="utf-8")
+    files.write_text(README, page)
     if "larger" in results["rows"]:
-        PICTURE.write_bytes(draw(results["rows"]["larger"]))
+        files.write_text(PICTURE, draw(results["rows"]["larger"]).decode())
 
 
 def _rounded(value: Any) -> Any:

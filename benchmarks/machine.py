@@ -3,8 +3,9 @@
 import os
 import platform
 import time
-from pathlib import Path
 from typing import Any
+
+from pipelines.reports.environment import environment
 
 SIZES = (384, 768, 1024, 2048)  # of square matrices; the fastest counts
 SECONDS = 0.5  # of each size and type
@@ -15,8 +16,9 @@ def facts() -> dict[str, Any]:
     import torch
     import transformers
 
+    name = environment(torch.get_num_threads())["processor"]["name"]
     return {
-        "processor": f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}",  # one name stands for several kinds
+        "processor": f"{name}, {torch.backends.cpu.get_cpu_capability()}",  # one name stands for several kinds
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -25,13 +27,6 @@ def facts() -> dict[str, Any]:
         "peak_gflops_fp32": peak("float32"),
         "peak_gflops_bf16": peak("bfloat16"),
     }
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 def peak(dtype: str) -> float:

@@ -1,9 +1,8 @@
 """What `larger` measured, as a picture: time and memory over the number of utterances."""
 
-import io
-
-from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from pipelines.search.picture import svg
 
 
 def draw(rows: dict[str, dict[str, float]]) -> bytes:
@@ -23,7 +22,4 @@ def draw(rows: dict[str, dict[str, float]]) -> bytes:
     memory.set(xlabel="utterances", ylabel="MiB", ylim=(0, None))
     for panel in (seconds, memory):
         panel.legend(fontsize="x-small")
-    drawn = io.BytesIO()
-    with rc_context({"svg.hashsalt": "snips"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue()
+    return svg(figure)

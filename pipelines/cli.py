@@ -260,10 +260,9 @@ def _search(arguments: argparse.Namespace) -> None:
     names = [axis.name for axis in axes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{twice[0]}: named twice; give its values once")
-    if arguments.trials < 1 or arguments.seed < 0:
-        raise InputError(
-            f"--trials {arguments.trials} --seed {arguments.seed}: at least one trial, and no seed below 0"
-        )
+    if arguments.trials < 1:
+        raise InputError(f"--trials {arguments.trials}: give one at least")
+    _check_seed(arguments.seed)
     metric = tasks.get(options.task).best
     try:
         study.search(run, metric, axes, arguments.trials, arguments.seed)
@@ -275,6 +274,11 @@ def _search(arguments: argparse.Namespace) -> None:
         print(f"to take it over: dvc exp branch {found['experiment']} NAME")
     else:
         raise InputError("no trial was whole; see .search")
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**31:
+        raise InputError(f"--seed {seed}: give one from 0 to {2**31 - 1}")
 
 
 def _push(arguments: argparse.Namespace) -> None:
@@ -296,7 +300,8 @@ def _export(arguments: argparse.Namespace) -> None:
     from pipelines.serving.exporting import export
 
     target = EXPORTS / f"{arguments.run}-{arguments.format}{'-int8' if arguments.int8 else ''}"
-    texts = [row["text"] for row in parquet.read(SPLITS / "train.parquet")]
+    calibrated = arguments.int8 and arguments.format == "openvino"
+    texts = [row["text"] for row in parquet.read(SPLITS / "train.parquet")] if calibrated else []
     export(MODELS / arguments.run, target, arguments.format, arguments.int8, texts)
     size = sum(path.stat().st_size for path in target.iterdir())
     print(f"{target}: {size / 1e6:.1f} MB")
@@ -312,8 +317,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     options = blocks.load("generate", Generate)
     value = options.strategies.listed().get(arguments.strategy) if arguments.value is None else arguments.value
     value = strategy(arguments.strategy, value)
-    if arguments.seed is not None and not 0 <= arguments.seed < 2**32:
-        raise InputError(f"--seed {arguments.seed}: give one from 0 to {2**32 - 1}")
+    _check_seed(options.seed if arguments.seed is None else arguments.seed)
     if arguments.n < 1:
         raise InputError(f"-n {arguments.n}: how many utterances, at least 1")
     if arguments.prompt:

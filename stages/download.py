@@ -68,5 +68,8 @@ def _copy(corpus: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:  # for `make run`
-        sys.exit(not can_be_had())
+        try:
+            sys.exit(0 if can_be_had() else 3)
+        except InputError as error:  # of params.yaml
+            sys.exit(f"error: {error}")
     command(download)

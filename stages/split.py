@@ -9,6 +9,7 @@ from pipelines.core.errors import InputError
 from pipelines.corpus import splits
 from pipelines.corpus.card import dataset_card
 from pipelines.corpus.options import Split
+from pipelines.corpus.records import GIVEN
 from pipelines.data import parquet
 from pipelines.data.source import PUBLISHED, SAMPLE, Data
 
@@ -29,7 +30,7 @@ def split() -> None:
     parts = splits.split(rows, options, positions)
     with files.whole(SPLITS) as folder:
         folder.mkdir()
-        for name in splits.SPLITS:
+        for name in GIVEN:
             parquet.write(parts[name], folder / f"{name}.parquet")
         note = f"\nSplit protocol: `{options.protocol}`."
         files.write_text(folder / "README.md", dataset_card(data.name, parts, note))
@@ -37,7 +38,10 @@ def split() -> None:
 
 
 def _positions(source: str) -> dict[str, list[int]]:
-    path = FOLDERS.get(source, Path(source)) / POSITIONS
+    if source not in FOLDERS:
+        known = " and ".join(FOLDERS)
+        raise InputError(f"split.protocol literature is of {known} alone; take official, random or given")
+    path = FOLDERS[source] / POSITIONS
     try:
         return json.loads(path.read_text(encoding="utf-8"))["test"]
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -14,15 +14,16 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.models import task as tasks
 from pipelines.search import space, study
-from tests.conftest import assert_one_line_error, commit, dvc, edit_params, make_repository
+from tests.conftest import assert_one_line_error, commit, dvc, edit_params, make_repository, run_stage
 
 AXES = ["learning_rate=1e-4..1e-2:log", "batch_size=8,16"]
 COMMAND = [sys.executable, "-m", "pipelines.cli", "search", "intent-full", *AXES]
 
 
-def until_said(words, log):
-    """Wait until DVC has said this of a trial."""
+def until_training(log):
+    """Wait until DVC has said of a trial that it trains."""
     end = time.monotonic() + 120
+    words = "Running stage 'finetune@intent-full'"
     while not any(words in path.read_text(encoding="utf-8") for path in Path(".search").glob(f"*/{log}")):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -47,7 +48,7 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
         for line in process.stdout:
             if line.startswith("trial 0:"):
                 break
-        until_said("Running stage 'finetune@intent-full'", "trial-1.log")
+        until_training("trial-1.log")
         for one in (process, *psutil.Process(process.pid).children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
@@ -107,7 +108,7 @@ def test_a_search_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(reposito
 
 def test_a_search_that_is_asked_to_end_leaves_no_dvc(repository):
     with subprocess.Popen([*COMMAND, "--trials", "1"], stderr=subprocess.PIPE, text=True) as process:
-        until_said("Running stage 'finetune@intent-full'", "trial-0.log")
+        until_training("trial-0.log")
         started = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         errors = process.communicate(timeout=120)[1]
@@ -161,6 +162,11 @@ def test_values_are_read_as_they_are_typed(project):
     assert repr(space.parse("weight_decay=0..1", options).high) == "1.0"  # all between, not 0 and 1 alone
     assert space.parse("head=linear,crf", options) == space.Axis("head", choices=("linear", "crf"))
     assert space.parse("ema=0,1e-1", options) == space.Axis("ema", choices=(0, 0.1))
+
+
+def test_a_seed_that_no_generator_takes_is_refused(project):
+    said = "--seed 4294967295: give one from 0 to 2147483647"
+    assert_one_line_error(run_stage("pipelines.cli", *COMMAND[3:], "--seed", "4294967295"), said)
 
 
 @pytest.mark.parametrize(

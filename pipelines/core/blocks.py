@@ -28,7 +28,7 @@ def _inside(path: str) -> str:
 # a name, a folder in the project, or an absolute one
 Place = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_inside)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's generator takes
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # NumPy takes 2**32 - 1 at most, and stages count up from it
 Threads = Annotated[int, Field(ge=1, le=1024)]  # of the processor
 Count = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 

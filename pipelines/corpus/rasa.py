@@ -76,7 +76,7 @@ def _label(match: re.Match[str], at: str) -> str:
         facts = {}
     if not isinstance(facts.get("entity"), str):
         raise InputError(f'{at}: {match["facts"][:60]}: expected {{"entity": "city"}}; mend it')
-    return ".".join(str(facts[name]) for name in ("entity", "role") if name in facts)
+    return ".".join(str(facts[name]) for name in ("entity", "role") if facts.get(name) is not None)
 
 
 def _entries(node: Any, where: str) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def _snips(folder: Path) -> Corpus:
             corpus_.places.update(
                 {row["id"]: f"{pattern.format(intent)}: utterance {n}" for n, row in enumerate(rows, start=1)}
             )
+    if not corpus_.places:
+        raise InputError(f"{folder}: no utterances in its files; add some")
     return corpus_
 
 

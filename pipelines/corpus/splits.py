@@ -4,10 +4,9 @@ from typing import Any
 
 from pipelines.core.errors import InputError
 from pipelines.corpus.options import Split
+from pipelines.corpus.records import GIVEN
 from pipelines.data.drawing import draw, same_text
 from pipelines.data.utterances import Utterance
-
-SPLITS = ("train", "validation", "test")
 
 
 def split(
@@ -23,7 +22,7 @@ def split(
     Raises:
         InputError: the corpus has not the parts, or too few utterances, for what `options` asks.
     """
-    needed = {"literature": ("train_full", "validate"), "official": ("train_full", "validate"), "given": SPLITS}
+    needed = {"literature": ("train_full", "validate"), "official": ("train_full", "validate"), "given": GIVEN}
     if missing := [part for part in needed.get(options.protocol, ()) if part not in rows]:
         raise InputError(
             f"split.protocol {options.protocol}: the corpus has no part {', '.join(missing)}, but {', '.join(rows)}; "
@@ -33,18 +32,25 @@ def split(
         "literature": lambda: _literature(rows, test_positions),
         "official": lambda: _official(rows, options),
         "random": lambda: _random(rows, options),
-        "given": lambda: {name: rows[name] for name in SPLITS},
+        "given": lambda: {name: rows[name] for name in GIVEN},
     }[options.protocol]()
     if options.per_intent is not None:
         kept = draw(parts["train"], options.per_intent, options.seed, "split.per_intent")
         parts["train"] = [row for row in parts["train"] if row["id"] in kept]
+    if empty := [name for name in GIVEN if not parts[name]]:
+        raise InputError(f"split.protocol {options.protocol}: no utterances for {', '.join(empty)}; take random")
     return parts
+
+
+def intent_of_texts(rows: list[Utterance]) -> dict[tuple[str, ...], str]:
+    """Texts that differ (see `same_text`) -> the intent of the first row with it."""
+    return {same_text(row["text"]): row["intent"] for row in reversed(rows)}
 
 
 def overlaps(parts: dict[str, list[Utterance]]) -> dict[str, Any]:
     """Sizes of the parts, and how many texts of validation and test also stand in train (see `same_text`)."""
     train = {same_text(row["text"]) for row in parts["train"]}
-    report: dict[str, Any] = {name: len(parts[name]) for name in SPLITS}
+    report: dict[str, Any] = {name: len(parts[name]) for name in GIVEN}
     for name in ("validation", "test"):
         report[f"{name}_texts_in_train"] = sum(same_text(row["text"]) in train for row in parts[name])
     return report
@@ -81,7 +87,7 @@ def _random(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[
     from sklearn.model_selection import train_test_split
 
     everything = [row for part in rows.values() for row in part]
-    intent_of = {same_text(row["text"]): row["intent"] for row in reversed(everything)}
+    intent_of = intent_of_texts(everything)
     texts = sorted(intent_of)
     try:
         rest, test = train_test_split(
@@ -101,7 +107,7 @@ def _random(rows: dict[str, list[Utterance]], options: Split) -> dict[str, list[
             f"split.test_share, split.validation_share: too few utterances for these shares ({error}); change them"
         ) from None
     side = {"train": set(train), "validation": set(validation), "test": set(test)}
-    return {name: [row for row in everything if same_text(row["text"]) in side[name]] for name in SPLITS}
+    return {name: [row for row in everything if same_text(row["text"]) in side[name]] for name in GIVEN}
 
 
 def _need_every_intent(left: list[Utterance], rows: list[Utterance], key: str) -> None:

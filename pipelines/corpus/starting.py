@@ -10,8 +10,7 @@ from pipelines.core.errors import InputError, printable
 from pipelines.corpus.options import Split
 from pipelines.corpus.quality import conflicts, repeats
 from pipelines.corpus.records import GIVEN, Corpus
-from pipelines.corpus.splits import split
-from pipelines.data.drawing import same_text
+from pipelines.corpus.splits import intent_of_texts, split
 from pipelines.data.utterances import Utterance
 from pipelines.data.words import words
 
@@ -67,7 +66,7 @@ def plan(corpus: Corpus, seed: int) -> Plan:
         InputError: there are too few utterances to split, in all or of an intent.
     """
     rows = [row for part in corpus.parts.values() for row in part]
-    texts = {same_text(row["text"]): row["intent"] for row in rows}
+    texts = intent_of_texts(rows)
     counts = Counter(texts.values())
     chosen: dict[str, Any] = {"protocol": "given"}
     if set(corpus.parts) != set(GIVEN):

@@ -9,8 +9,8 @@ from pipelines.data.utterances import Utterance
 
 
 def same_text(text: str) -> tuple[str, ...]:
-    """Key under which two texts count as the same: their words in lower case, without signs."""
-    return tuple(re.findall(r"\w+", text.lower()))
+    """Key under which two texts count as the same: their words in lower case, without signs if there are words."""
+    return tuple(re.findall(r"\w+", text.lower())) or tuple(text.split())
 
 
 def draw(rows: list[Utterance], count: int, seed: int | str, key: str) -> set[str]:

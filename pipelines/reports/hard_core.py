@@ -80,7 +80,7 @@ def page(report: dict[str, Any]) -> str:
     lines = ["# The hard core", "", table(report), ""]
     lines += ["Scores stand as published; the line without slips says only how much labels could explain.", ""]
     lines += ["| utterance | kind | why |", "| --- | --- | --- |"]
-    lines += [f"| {plain(row['text'])} | {row['kind']} | {row['reason']} |" for row in report["core"]]
+    lines += [f"| {plain(row['text'])} | {row['kind']} | {plain(row['reason'])} |" for row in report["core"]]
     return "\n".join(lines) + "\n"
 
 

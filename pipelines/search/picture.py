@@ -33,6 +33,11 @@ def draw(trials: list[dict[str, Any]], metric: str, title: str) -> bytes:
         axes.set(xlabel=name)
     panels[0].set(ylabel=f"{metric} on validation")
     figure.suptitle(f"{title}: {len(whole)} trials, the best has the ring")
+    return svg(figure)
+
+
+def svg(figure: Figure) -> bytes:
+    """The picture, the same bytes each time."""
     drawn = io.BytesIO()
     with rc_context({"svg.hashsalt": "snips"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})

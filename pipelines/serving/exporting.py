@@ -109,9 +109,8 @@ def _onnx(graph: _Graph, folder: Path, int8: bool, inputs: _Inputs) -> None:
     target = folder / GRAPHS["onnx"]
     whole = folder / "fp32.onnx" if int8 else target
     by_text = {name: {0: "texts", 1: "tokens"} for name in INPUTS}
-    by_text |= {name: {0: "texts"} | ({1: "tokens"} if "slot" in name else {}) for name in graph.outputs}
-    if inputs.model.task.name == "slots":
-        by_text["logits"][1] = "tokens"
+    outputs = inputs.model.task.outputs
+    by_text |= {name: {0: "texts"} | ({1: "tokens"} if by_token else {}) for name, by_token in outputs.items()}
     torch.onnx.export(
         graph,
         inputs.shown(),

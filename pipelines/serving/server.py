@@ -107,8 +107,8 @@ def server(
 
 
 def _allowed(token: str | None, request: Request) -> None:
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if token is not None and not hmac.compare_digest(given.encode("latin-1"), token.encode("utf-8", "surrogateescape")):
+    given = request.headers.get("authorization", "").encode("latin-1")
+    if token is not None and not hmac.compare_digest(given, f"Bearer {token}".encode("utf-8", "surrogateescape")):
         headers = {"WWW-Authenticate": "Bearer"}
         raise HTTPException(401, "give the token: Authorization: Bearer <SNIPS_TOKEN>", headers)
 

@@ -3,6 +3,7 @@ import pytest
 from pipelines.core.errors import InputError
 from pipelines.corpus import snips, splits
 from pipelines.corpus.options import Split
+from pipelines.corpus.records import GIVEN
 from pipelines.data import drawing, parquet
 from tests.conftest import INTENTS, MIRROR, ROOT, needs_snips
 
@@ -72,13 +73,13 @@ def test_random_gives_each_intent_its_share_of_each_part():
     }
     for seed in range(3):
         parts = splits.split(rows, options(seed=seed), {})
-        found = {name: sorted(row["intent"] for row in parts[name]) for name in splits.SPLITS}
+        found = {name: sorted(row["intent"] for row in parts[name]) for name in GIVEN}
         assert found["validation"] == found["test"] == ["A"] * 12 + ["B"] * 8
 
 
 def test_parts_that_are_given_are_taken_and_one_that_is_missing_is_said(rows):
-    given = {name: rows["train_full"][n : n + 3] for n, name in enumerate(splits.SPLITS)} | {"more": rows["validate"]}
-    assert splits.split(given, options(protocol="given"), {}) == {name: given[name] for name in splits.SPLITS}
+    given = {name: rows["train_full"][n : n + 3] for n, name in enumerate(GIVEN)} | {"more": rows["validate"]}
+    assert splits.split(given, options(protocol="given"), {}) == {name: given[name] for name in GIVEN}
     for protocol, parts, missing in (
         ("given", rows, "train, validation, test, but train_full, validate"),
         ("literature", given, "train_full, validate, but train, validation, test, more"),
@@ -103,7 +104,7 @@ def test_random_keeps_equal_texts_on_one_side(rows):
     assert sum(map(len, parts.values())) == 48
     report = splits.overlaps(parts)
     assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
-    sides = [{drawing.same_text(row["text"]) for row in parts[name]} for name in splits.SPLITS]
+    sides = [{drawing.same_text(row["text"]) for row in parts[name]} for name in GIVEN]
     assert sum(map(len, sides)) == len(set().union(*sides)) < 48
     assert parts == splits.split(rows, options(), {})
 
@@ -113,6 +114,16 @@ def test_overlaps_ignore_case_and_signs(rows):
     rows["validate"][0]["text"] = "play it"
     parts = splits.split(rows, options(protocol="official"), {})
     assert splits.overlaps(parts)["test_texts_in_train"] == int(rows["train_full"][0] in parts["train"])
+
+
+def test_texts_of_signs_alone_are_not_all_the_same():
+    assert len({drawing.same_text(text) for text in ("👍", "👎", "?", "? ", "Play it!", "play it")}) == 4
+
+
+def test_a_part_without_utterances_is_refused_before_it_is_trained_on(rows):
+    for protocol, positions, part in (("official", {}, "test"), ("literature", {"A": [0]}, "validation")):
+        with pytest.raises(InputError, match=rf"split\.protocol {protocol}: no utterances for {part}; take random"):
+            splits.split(rows | {"validate": []}, options(protocol=protocol), positions)
 
 
 def test_per_intent_keeps_that_many_of_train_only(rows):
@@ -167,7 +178,7 @@ def test_the_literature_partition_is_that_of_the_papers():
     positions = json.loads((ROOT / "data/literature_split.json").read_text(encoding="utf-8"))["test"]
     parts = splits.split(rows_of(MIRROR), options(protocol="literature"), positions)
     report = splits.overlaps(parts)
-    assert [report[name] for name in splits.SPLITS] == [13_084, 700, 700]
+    assert [report[name] for name in GIVEN] == [13_084, 700, 700]
     assert report["test_texts_in_train"] == 26
 
 
@@ -176,7 +187,7 @@ def test_random_over_the_whole_corpus_has_no_test_text_in_train():
     parts = splits.split(rows_of(MIRROR), options(validation_share=0.05, test_share=0.05), {})
     report = splits.overlaps(parts)
     assert report["test_texts_in_train"] == report["validation_texts_in_train"] == 0
-    assert sum(report[name] for name in splits.SPLITS) == 14_484
+    assert sum(report[name] for name in GIVEN) == 14_484
     assert 650 < report["test"] < 800
 
 

@@ -28,7 +28,7 @@ nlu:
 - intent: weather
   examples:
   - text: |
-      - will it rain in [boston](city)
+      - will it rain in [boston]{"entity": "city", "role": null}
   - text: is it hot
 """
 ROWS = [
@@ -204,6 +204,14 @@ def test_what_is_no_corpus(tmp_path, name, content, part):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=part):
         sources.read(tmp_path / (name or "missing"))
+
+
+def test_files_of_snips_without_utterances_are_no_corpus(tmp_path):
+    (tmp_path / "A").mkdir()
+    for name in ("train_A_full.json", "validate_A.json"):
+        (tmp_path / "A" / name).write_bytes(b'{"A": []}')
+    with pytest.raises(InputError, match="no utterances in its files"):
+        sources.read(tmp_path)
 
 
 def test_a_folder_of_two_formats(tmp_path):

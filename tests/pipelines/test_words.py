@@ -11,6 +11,11 @@ def test_words_are_runs_of_letters_or_single_signs():
     assert [text[a:b] for a, b in words(text)] == ["laurie", "'", "s", "R", "&", "B", ",", "9am", "…"]
 
 
+def test_marks_and_joiners_belong_to_their_word_and_sign():
+    text = "cafe\u0301 दिल्ली می\u200cخواهم ❤\ufe0f m²"
+    assert [text[a:b] for a, b in words(text)] == text.split()
+
+
 def test_tags_and_back():
     text = "play Té Para Tres by Ana"
     gold = [{"start": 5, "end": 17, "label": "track"}, {"start": 21, "end": 24, "label": "artist"}]

@@ -83,6 +83,8 @@ def test_a_token_is_demanded_where_there_is_one():
     with TestClient(server.server("echo", echo, token="sécret")) as client:
         assert client.post("/predict", json={"text": "a"}).status_code == 401
         assert client.post("/predict", json={"text": "a"}, headers={"Authorization": "Bearer x"}).status_code == 401
+        bare = {"Authorization": "sécret".encode()}
+        assert client.post("/predict", json={"text": "a"}, headers=bare).status_code == 401
         given_token = {"Authorization": "Bearer sécret".encode()}
         assert client.post("/predict", json={"text": "a"}, headers=given_token).status_code == 200
         assert client.get("/health").status_code == 200

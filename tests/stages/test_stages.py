@@ -362,12 +362,11 @@ def test_variants_are_judged_by_folds_and_set_beside_what_they_are_of(project):
     assert_one_line_error(run_stage("stages.fold", "joint-crf", "1"), "is a variant of itself")
 
 
-@pytest.mark.parametrize("name", ["download", "convert", "split", "runs", "peers", "summary"])
+@pytest.mark.parametrize("name", ["download", "convert", "split", "peers"])
 def test_stages_that_need_no_torch_do_not_import_it(project, name):
     chain = ["download", "convert", "split"]
     prepare(*chain[: chain.index(name)] if name in chain else [])
-    code = f"import sys; from stages.{name} import {name}; "
-    code += "" if name in ("summary", "runs") else f"{name}(); "
+    code = f"import sys; from stages.{name} import {name}; {name}(); "
     import subprocess
 
     result = subprocess.run([sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], check=False)
@@ -420,8 +419,10 @@ def test_no_network_and_no_mirror(project, monkeypatch):
     assert_one_line_error(run_stage("stages.download"), "127.0.0.1:9", "check the network", "SNIPS_MIRROR")
     assert snapshot("data") == before
     check = run_stage("stages.download", "--check")
-    assert check.returncode == 1
+    assert check.returncode == 3
     assert re.fullmatch(r"SNIPS cannot be had \(.*\); the embedded sample is used instead\n", check.stderr)
+    Path("params.yaml").write_text("data: [", encoding="utf-8")
+    assert_one_line_error(run_stage("stages.download", "--check"), "params.yaml: not valid YAML")
 
 
 @pytest.mark.parametrize(
