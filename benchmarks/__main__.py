@@ -14,7 +14,6 @@ from benchmarks import machine
 from benchmarks.picture import draw
 from benchmarks.sections import SECTIONS, snips_run
 from benchmarks.table import tables
-from benchmarks.turns import TIMES
 from pipelines.core import files
 
 HERE = Path(__file__).parent
@@ -34,7 +33,7 @@ def main(names: list[str]) -> None:
     here = machine.facts()
     results["machines"][here["processor"]] = here
     for name in names or [name for name in SECTIONS if name != "snips"]:
-        print(f"{name}: {SECTIONS[name].__doc__} ({TIMES} turns)", flush=True)
+        print(f"{name}: {SECTIONS[name].__doc__}", flush=True)
         before = dict(results["ratios"])
         results["rows"][name] = SECTIONS[name](results["ratios"], here)
         new = [ratio for ratio, value in results["ratios"].items() if before.get(ratio) != value]

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "text", nargs="?", default="-", help="left out or -: standard input, a line each; JSONL out"
     )
     predicting.add_argument(
-        "--model", metavar="RUN", help="a run of params.yaml, or a folder; the best kind if left out"
+        "--model", metavar="RUN", help="a run of params.yaml, or a folder (./mine); the best kind if left out"
     )
     predicting.add_argument("--ask", metavar="QUESTION", help="have a run of qa answer it from the text")
     predicting.add_argument("--json", action="store_true", help="one line of JSON for the text")
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     exporting.set_defaults(act=_export)
     serving = commands.add_parser("serve", help="answer over HTTP, and on a page as one types")
     serving.add_argument(
-        "--model", metavar="RUN", help="a run, or a folder; the export of the best run if there is one"
+        "--model", metavar="RUN", help="a run, or a folder (./mine); the export of the best run if there is one"
     )
     serving.add_argument("--host", default="127.0.0.1", help="another than this machine's own needs SNIPS_TOKEN")
     serving.add_argument("--port", type=int, default=8000)
@@ -93,13 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     searching.add_argument("--seed", type=int, default=13, help="of the proposals")
     searching.set_defaults(act=_search)
     pushing = commands.add_parser("push", help="publish a run on the Hugging Face Hub, with its card")
-    pushing.add_argument("run", metavar="RUN", help="of params.yaml, or a folder")
+    pushing.add_argument("run", metavar="RUN", help="of params.yaml, or a folder (./mine)")
     pushing.add_argument("repository", metavar="USER/NAME")
     pushing.add_argument("--dry-run", action="store_true", help="show what would be published, and send nothing")
     pushing.add_argument("--private", action="store_true")
     pushing.set_defaults(act=_push)
     verifying = commands.add_parser(
-        "verify", help="set a finished run beside the one of a commit; exit 1 if it is another"
+        "verify", help="set a finished run beside the one of a commit; exit 1 if figures lie beyond the tolerances"
     )
     verifying.add_argument("commit", nargs="?", default="HEAD", help="whose dvc.lock and metrics count (HEAD)")
     verifying.set_defaults(act=_verify)

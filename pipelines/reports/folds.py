@@ -1,7 +1,7 @@
 """Cross-validation: what the parts of a variant say together, and two variants beside each other, paired.
 
-With 700 utterances nothing under 1.5 points can be seen. Five models, each judged on the fifth that it never saw, judge
-all that stand outside test (Stone 1974); two variants are compared on the same utterances.
+With 700 utterances no difference in frames under 1.5 points can be seen. Five models, each judged on the fifth that it
+never saw, judge all that stand outside test (Stone 1974); two variants are compared on the same utterances.
 """
 
 from typing import Any
