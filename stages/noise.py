@@ -11,6 +11,7 @@ from pipelines.core.command import command
 from pipelines.core.errors import InputError
 from pipelines.data import parquet
 from pipelines.data.source import Data
+from pipelines.data.utterances import Utterance
 from pipelines.models import loading
 from pipelines.models import task as tasks
 from pipelines.models.options import Run, Start
@@ -32,11 +33,14 @@ def noise(run: str) -> None:
     settings = blocks.load("noise", Noise)
     base = MODELS / f"{blocks.load('finetune_from', Start)}-encoder"
     tokenizer = task.tokenizer(base, options)
-    # as many steps as without
-    options = options.model_copy(update={"epochs": max(1, round(options.epochs / (1 + settings.share)))})
+    train = parquet.read(SPLITS / "train.parquet")
+    changed_too = with_changed(train, settings)
+    # as near to the steps without as whole epochs come
+    epochs = max(1, round(options.epochs * len(train) / len(changed_too)))
+    options = options.model_copy(update={"epochs": epochs})
     models = {
         "without": loading.load_model(task.auto_class, MODELS / run),
-        "with": _trained(run, task, base, options, tokenizer, settings),
+        "with": _trained(run, task, base, options, tokenizer, changed_too),
     }
     rows = parquet.read(SPLITS / "test.parquet")
     report = []
@@ -54,10 +58,10 @@ def noise(run: str) -> None:
     files.write_details(REPORTS / f"noise-{run}.json", facts | settings.model_dump(exclude={"run"}) | {"rows": report})
 
 
-def _trained(run: str, task: Any, base: Path, options: Run, tokenizer: Any, settings: Noise) -> Any:
+def _trained(run: str, task: Any, base: Path, options: Run, tokenizer: Any, rows: list[Utterance]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         splits = Path(folder)
-        parquet.write(with_changed(parquet.read(SPLITS / "train.parquet"), settings), splits / "train.parquet")
+        parquet.write(rows, splits / "train.parquet")
         shutil.copy(SPLITS / "validation.parquet", splits)
         return runs.train(f"{run}-noise", task, base, splits, options, tokenizer).model
 

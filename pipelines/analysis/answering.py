@@ -72,8 +72,9 @@ class Training(Run):
 def questions(rows: list[Utterance], seed: int) -> list[Question]:
     """A question of each of `KINDS` on each row, drawn by seed; half of those for yes or no have the answer no.
 
-    Rows without slots have none for extraction; where all rows have the same labels, nothing has the answer no. Where
-    the answer of another kind happens to stand in the text, that question is left out: it could be pointed at.
+    Rows without a slot whose label stands there once have none for extraction; where all rows have the same labels,
+    nothing has the answer no. Where the answer of another kind happens to stand in the text, that question is left out:
+    it could be pointed at.
     """
     written = qa.read_questions(qa.QUESTIONS)
     things = sorted({_words(slot["label"]) for row in rows for slot in row["slots"]})
@@ -85,8 +86,9 @@ def questions(rows: list[Utterance], seed: int) -> list[Question]:
             ("abstraction", ABOUT, _words(row["intent"]), 0, 0),
             ("counting", HOW_MANY, NUMBERS[min(len(row["slots"]), len(NUMBERS) - 1)], 0, 0),
         ]
-        if there:
-            slot = random.choice(row["slots"])
+        labels = Counter(slot["label"] for slot in row["slots"])
+        if once := [slot for slot in row["slots"] if labels[slot["label"]] == 1]:
+            slot = random.choice(once)
             start, end, label = slot["start"], slot["end"], slot["label"]
             found.append(("extraction", _asking(written, label), row["text"][start:end], start, end))
         absent = [thing for thing in things if thing not in there]

@@ -8,7 +8,7 @@ from pipelines.core.errors import InputError
 from pipelines.data.utterances import Utterance
 from pipelines.data.words import Slot, words
 
-NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w.-])?")  # of an intent or a label
+NAME = re.compile(r"\w(?:[\w .-]{0,98}[\w.])?")  # of an intent or a label
 
 
 def utterance(chunks: list[dict[str, str]], name: str, intent: str, quirks: Counter[str]) -> Utterance:

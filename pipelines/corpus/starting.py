@@ -52,7 +52,7 @@ def look(corpus: Corpus) -> list[str]:
     clash = conflicts(rows)
     lines += _listed("texts that stand there again", [_pair(of, corpus) for of in repeats(rows) if of not in clash])
     lines += _listed("texts with two intents, or with other slots", [_pair(of, corpus) for of in clash])
-    lines += _listed("slots that begin or end within a word", _odd(rows, corpus))
+    lines += _listed("slots that begin or end within a word (scored in whole words)", _odd(rows, corpus))
     for quirk in ("slot_outer_space", "no_utterances"):
         if corpus.quirks[quirk]:
             lines.append(f"{quirk}: {corpus.quirks[quirk]}")

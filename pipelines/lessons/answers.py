@@ -1,6 +1,7 @@
 """Point at the answer, or write it?"""
 
 from itertools import chain
+from random import Random
 from typing import Any
 
 from pydantic import Field
@@ -73,6 +74,7 @@ def measure(options: Options, materials: Materials) -> Measured:
         models[name], best[name] = trained.model, trained.facts["best_epoch"]
         steps = trained.facts["epochs"] * -(-len(asked["train"]) // trained.facts["batch_size"])  # of both
     test = asked["test"]
+    counted = Random(seed).sample(test, min(COUNTED, len(test)))
     said = _said(models, tokenizer, [*test, *own], tokens)
     said["commonest"] = answering.commonest(asked["train"], test)
     known = {row["answer"].lower() for row in asked["train"]}
@@ -91,10 +93,10 @@ def measure(options: Options, materials: Materials) -> Measured:
         "steps": steps,
         "best_epochs": best,
         "weights": {name: model.num_parameters() for name, model in models.items()},
-        "million_multiply_adds": answering.work(models["bert"], models["gpt2"], tokenizer, test[:COUNTED], tokens),
-        "counted": len(test[:COUNTED]),
+        "million_multiply_adds": answering.work(models["bert"], models["gpt2"], tokenizer, counted, tokens),
+        "counted": len(counted),
         "right": _right(rows),
-        "cases": _cases(rows),
+        "cases": _cases(Random(seed).sample(rows, len(rows))),
         "own": [
             {"text": one["text"], "question": one["question"]} | {name: said[name][len(test) + n] for name in TASKS}
             for n, one in enumerate(own)
@@ -130,7 +132,7 @@ def _right(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _cases(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first questions of test of each kind on which the ways part, and on which they do not."""
+    """The first of these questions of each kind on which the ways part, and on which they do not."""
     return [
         {"group": group} | {key: row[key] for key in ("kind", "text", "question", "answer", "bert", "gpt2")}
         for group, (bert, gpt2) in GROUPS.items()

@@ -210,7 +210,8 @@ def _shown(
     inputs = dict(tokenizer(*sentences, return_tensors="pt"))
     shown = {"encoder": (inputs, tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist()))}
     model, tokenizer = models["decoder"]
-    text = f"{control(options.intent)} {options.decoder_sentence}"
+    asked = control(options.intent)  # which an untuned decoder does not know
+    text = f"{asked} {options.decoder_sentence}" if asked in tokenizer.all_special_tokens else options.decoder_sentence
     materials.fits("decoder_sentence", tokenizer, model, text)
     inputs = comparison.inputs_of(model, tokenizer, text)
     return shown | {"decoder": (inputs, [tokenizer.decode([n]) for n in inputs["input_ids"][0].tolist()])}
@@ -311,8 +312,8 @@ def _one_head(facts: dict[str, Any], drawn: dict[str, bytes]) -> list[str]:
         page.picture(
             drawn["matrices"],
             f"“{facts['sentences']['decoder']}”. A row says from whom its token takes; it sums to 1. The encoder looks "
-            "both ways; the decoder's matrix is a triangle, as what comes after a token is masked. Each model adds "
-            "tokens of its own: a frame, and the intent.",
+            "both ways; the decoder's matrix is a triangle, as what comes after a token is masked. The encoder "
+            "adds a frame of tokens of its own, a decoder that was tuned the intent.",
         ),
         page.picture(drawn["inside"], "Query, key and value of the encoder's head, a row a token."),
         page.text(

@@ -267,7 +267,7 @@ def show(facts: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> page
 def _last_row(names: dict[str, str]) -> str:
     """What the last row says of the encoder of the third, where it is the same, trained further, and where not."""
     if names == LEARNED:
-        return "What the last row finds over the third, the encoder learned."
+        return "What the last row finds over the third comes of training the encoder together with the layer."
     return "The last row is another model, so what it finds over the third is not what this encoder learned."
 
 

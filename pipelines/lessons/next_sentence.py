@@ -100,7 +100,8 @@ def _parts(options: Options) -> dict[str, list[Pair]]:
     parts: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     shares = {"validation": options.validation_share, "test": options.test_share}
     for language in options.languages:
-        pairs = sentence_pairs.real_pairs(language, sum(map(len, parts.values())))
+        first = 1 + max((pair["group"] for of in parts.values() for pair in of), default=-1)
+        pairs = sentence_pairs.real_pairs(language, first)
         for part, rows in sentence_pairs.split(pairs, shares, options.split_seed).items():
             parts[part] += rows
     return parts

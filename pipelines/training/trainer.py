@@ -109,7 +109,7 @@ def train(
     if not processes.rank():
         unfinished.remove(checkpoints)
 
-    validation_curve = [_curve_row(entry, "eval_", order) for entry in log if "eval_loss" in entry]
+    validation_curve = [_curve_row(entry, "eval_", order) for entry in log if f"eval_{task.best}" in entry]
     # the first epoch, where several are best
     best = max(validation_curve, key=lambda row: row[task.best], default={"epoch": options.epochs})
     facts = {

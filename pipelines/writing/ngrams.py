@@ -50,6 +50,8 @@ class NgramModel:
         begins = set(self.tokenizer.all_special_ids) - {self.tokenizer.eos_token_id}
         for place, count in seen.items():
             gram = place[self.order - length :]
+            if length > 1 and gram[0] in begins and gram[1] == gram[0]:
+                continue  # a begin said twice is no longer context than one said once
             if length == self.order or (length > 1 and gram[0] in begins):
                 grams[gram] += count
             else:

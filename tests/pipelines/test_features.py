@@ -101,14 +101,15 @@ def test_half_done_work_goes_on_from_the_files_that_are_there(rows, tiny_encoder
     assert (tmp_path / "train-1.arrow").stat().st_mtime_ns == kept
 
 
-@pytest.mark.parametrize("place", ["first", "last"])
-def test_validation_may_have_an_intent_that_train_lacks(rows, tiny_encoder, tmp_path, monkeypatch, place):  # noqa: F811
-    monkeypatch.setattr(trainer, "BATCH", 4)
+@pytest.mark.parametrize(("place", "batch"), [("first", 4), ("last", 4), ("last", 64)])  # in one batch none has a loss
+def test_validation_may_have_an_intent_that_train_lacks(rows, tiny_encoder, tmp_path, monkeypatch, place, batch):  # noqa: F811
+    monkeypatch.setattr(trainer, "BATCH", batch)
     odd, known = NEW | {"text": "a b c"}, rows["validate"][:9]
     of = [odd, *known] if place == "first" else [*known, odd]
     for task in ("intent", "joint"):
         trained = run(rows | {"validate": of}, tiny_encoder, tmp_path / "c", task, epochs=2)
         assert 0 <= trained.facts["validation"][tasks.get(task).best] <= 1 - 1 / len(of)
+        assert len(trained.validation_curve) == 2
 
 
 def test_python_seeks_cycles_again_once_rows_are_encoded(rows, tiny_encoder, tmp_path, monkeypatch):  # noqa: F811

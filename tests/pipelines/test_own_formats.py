@@ -277,7 +277,8 @@ def test_what_is_odd_is_listed_with_its_place():
     lines = starting.look(corpus)
     assert "  line 1, line 2: play jazz" in lines[lines.index("1 texts that stand there again:") :]
     assert "  line 3, line 4: in boston" in lines[lines.index("1 texts with two intents, or with other slots:") :]
-    assert "  line 3: city: bost" in lines[lines.index("1 slots that begin or end within a word:") :]
+    at = next(n for n, line in enumerate(lines) if line.startswith("1 slots that begin or end within a word"))
+    assert "  line 3: city: bost" in lines[at:]
 
 
 def test_init_changes_its_lines_and_keeps_the_comments(tmp_path, monkeypatch):

@@ -36,6 +36,12 @@ def row(gold, predicted, **more):
             [slot(18, 23, "album"), slot(24, 29, "artist")],
             [("too short", "artist"), ("invented", "album")],
         ),
+        # one that covers two: the one is found too long, the other under another label
+        (
+            [slot(5, 9, "artist"), slot(10, 14, "genre")],
+            [slot(5, 14, "genre")],
+            [("wrong label", "artist"), ("too long", "genre")],
+        ),
         # one that is right is nobody's mistake
         (
             [slot(10, 14, "genre"), slot(18, 29, "artist")],
@@ -56,6 +62,10 @@ def test_intents_and_answers_are_mistaken_too():
     asked = row([slot(10, 14, "genre")], None, predicted_answers=answers)
     del asked["predicted_slots"]
     assert [one["kind"] for one in mistakes.of(asked)] == ["missed", "invented"]
+    # an answer is to its own question alone
+    asked["predicted_answers"] = [{"label": "artist", "start": 10, "end": 14}]
+    assert [one["kind"] for one in mistakes.of(asked)] == ["missed", "invented"]
+    asked["predicted_answers"] = answers
     # a label that stands twice is one question; either answer is right
     asked["slots"] = [slot(10, 14, "artist"), slot(18, 29, "artist")]
     assert mistakes.of(asked) == []

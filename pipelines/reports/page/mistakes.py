@@ -32,14 +32,15 @@ def of(row: dict[str, Any]) -> list[dict[str, str | None]]:
     right = set(map(_key, predicted(row)))
     asked = "predicted_answers" in row
     meant = set(map(_key, row["slots"] if asked else slots_of_words(row["text"], row["slots"])))
-    left = [slot for slot in predicted(row) if _key(slot) not in meant]
+    wrong = [slot for slot in predicted(row) if _key(slot) not in meant]
+    left = list(wrong)
     for gold in _meant(row, right):
         if _key(gold) in right:
             continue
-        over = [slot for slot in left if slot["start"] < gold["end"] and gold["start"] < slot["end"]]
-        taken = next((slot for slot in over if slot["label"] == gold["label"]), over[0] if over else None)
-        if taken is not None:
-            left.remove(taken)
+        over = [slot for slot in wrong if slot["start"] < gold["end"] and gold["start"] < slot["end"]]
+        same = [slot for slot in over if slot["label"] == gold["label"]]
+        taken = next(iter(same or ([] if asked else over)), None)  # an answer is to its own question
+        left = [slot for slot in left if slot is not taken]
         found.append({"kind": _kind(gold, taken), "label": gold["label"]})
     return found + [{"kind": "invented", "label": slot["label"]} for slot in left]
 
