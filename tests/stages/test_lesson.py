@@ -310,7 +310,7 @@ def test_what_the_lessons_find(learned):
     assert alone["trained_weights"] < 0.2 * facts("architecture")["encoder"]["weights"]
     assert len({alone["pseudo_perplexity"], *(of["pseudo_perplexity"] for of in after.values())}) == 3
     assert facts("masking")["models"]["after"]["head_is_new"] is False
-    assert "the encoder learned" in page("masking")
+    assert "the encoder together with the layer" in page("masking")
     own = {(row["learned"], row["measured"]): row for row in facts("tokenization")["crossed"]["rows"]}
     for language, other in (("english", "spanish"), ("spanish", "english")):
         assert own[language, language]["high"] < own[other, language]["low"]
