@@ -533,7 +533,7 @@ def test_masking_by_another_rule_and_of_another_model(changed):
     assert set(found["models"]["after"]["masked_accuracy"]) == {"all", "masked"}
     assert found["layer_alone"]["epochs"] > 1  # as many as its least steps take
     assert "The last row is another model" in page("masking")
-    assert "the encoder learned" not in page("masking")
+    assert "the encoder together with the layer" not in page("masking")
 
 
 def test_the_learning_curve_is_in_the_order_of_its_sizes(changed):
