@@ -31,6 +31,8 @@ REPORT = Path("metrics/peers.json")
 PLOTS = Path("metrics/plots")
 PAGES = Path("data/comparison")
 JOINT, INTENT, SLOTS = "joint-full", "intent-full", "slots-full"  # the runs that stand beside the literature
+CASED = "joint-cased"  # a variant that `repeat` measured, beside them in a row of its own
+FIGURES = {"intent": "intent_accuracy", "slots": "slot_f1", "frame": "frame_accuracy"}  # of a joint model
 
 
 def peers() -> None:
@@ -38,18 +40,18 @@ def peers() -> None:
     source, split = blocks.load("data", Data).name, blocks.load("split", Split)
     runs = blocks.load("finetune", dict[blocks.RunName, dict])
     notes: list[str] = []
-    ours: list[dict[str, Any]] = []
+    ours: dict[str, dict[str, Any]] = {}
     comparable = (source, split.protocol, split.per_intent) == (PUBLISHED, "literature", None)
     if comparable:
-        ours += [_joint(notes)] if JOINT in runs else []
-        ours += [_alone(notes)] if INTENT in runs else []
-        ours += [_pair(notes)] if {INTENT, SLOTS} <= set(runs) else []
+        ours |= {"joint": _joint(notes)} | _cased(notes) if JOINT in runs else {}
+        ours |= {"intent": _alone(notes)} if INTENT in runs else {}
+        ours |= {"pair": _pair(notes)} if {INTENT, SLOTS} <= set(runs) else {}
         for run in runs:
             _repeats(run, notes)  # the tables of metrics/ take their seeds, where no note says otherwise
         absent = [run for run in (JOINT, INTENT, SLOTS) if run not in runs]
         notes += [f"No row of ours for {run}: params.yaml has no such run." for run in absent]
     report: dict[str, Any] = {"source": source, "protocol": split.protocol}
-    report |= {"ours": {row["kind"]: row for row in ours}} if comparable else {}
+    report |= {"ours": ours} if comparable else {}
     few_shot = _few_shot(source)
     report |= {"few_shot": {kind: {"systems": of.systems, "older": of.older} for kind, of in few_shot.items()}}
     core = _hard_core() if comparable and JOINT in runs else None
@@ -60,7 +62,7 @@ def peers() -> None:
     files.write_details(REPORT, report | {"notes": notes})
     _plot(few_shot["slots"].systems if few_shot else {}, augmented)
     pages = {
-        "literature": published.literature_page(ours, published.read_literature(LITERATURE), notes),
+        "literature": published.literature_page(list(ours.values()), published.read_literature(LITERATURE), notes),
         "few_shot": published.few_shot_page(few_shot),
         "augmentation": augmentation.page(augmented, published.read_augmentation(AUGMENTATION), source, split.protocol),
     }
@@ -96,12 +98,27 @@ def _joint(notes: list[str]) -> dict[str, Any]:
         "frame": sum(row["right"] for row in rows),
     }
     result = {"model": "ours: joint-full", "kind": "joint", "weights": metrics["weights"]}
-    for name, key in (("intent", "intent_accuracy"), ("slots", "slot_f1"), ("frame", "frame_accuracy")):
+    for name, key in FIGURES.items():
         result[name] = published.over_seeds([metrics[key], *(seed[key] for seed in repeats)])
         result[name]["interval"] = (
             published.share_interval(right[name], len(rows)) if name in right else _slots_interval(rows)
         )
     return result
+
+
+def _cased(notes: list[str]) -> dict[str, dict[str, Any]]:
+    """The row of the variant that reads capitals, which the files of the literature lack; none if it has no figures."""
+    seeds = _measured(CASED, notes) if CASED in blocks.load("variants.of", dict[blocks.RunName, dict]) else []
+    if not seeds:
+        return {}
+    rows = _rows(JOINT)
+    result = {"model": f"ours: {CASED}, reads case", "kind": "joint", "weights": seeds[0]["weights"]}
+    result |= {name: published.over_seeds([seed[key] for seed in seeds]) for name, key in FIGURES.items()}
+    for name, metric in (("intent", "accuracy"), ("frame", "frame_accuracy")):
+        right = unpacked(seeds[0]["not_whole"][metric], metric, rows)[:, 0]
+        result[name]["interval"] = published.share_interval(int(right.sum()), len(rows))
+    result["slots"]["interval"] = published.f1_interval(unpacked(seeds[0]["not_whole"]["f1"], "f1", rows))
+    return {"joint_cased": result}
 
 
 def _alone(notes: list[str]) -> dict[str, Any]:
@@ -164,16 +181,24 @@ def _rows(run: str) -> list[dict[str, Any]]:
 
 def _repeats(run: str, notes: list[str]) -> list[dict[str, Any]]:
     """The test metrics of a run under other seeds than its own; none, with a note, where they were made otherwise."""
+    own = tasks.run_options(run).seed
+    return [seed for seed in _measured(run, notes) if seed["seed"] != own]
+
+
+def _measured(run: str, notes: list[str]) -> list[dict[str, Any]]:
+    """What `repeat` measured of a run or variant; none, with a note, where it was made otherwise."""
     report = on_demand.read(ON_DEMAND / f"repeat-{run}.json")
     if report is None:
         return []
-    options = tasks.run_options(run)
-    made_from = on_demand.made_from_run(options, blocks.load("finetune_from", Start), **_shared())
+    finetune, finetune_from = blocks.load("finetune", dict[blocks.RunName, dict]), blocks.load("finetune_from", Start)
+    variants = blocks.load("variants.of", dict[blocks.RunName, on_demand.Variant])
+    start, options = on_demand.repeated(run, finetune_from, variants, finetune)
+    made_from = on_demand.made_from_run(options, start, **_shared())
     if other := on_demand.difference(report, blocks.load("data", Data).name, made_from):
         seeds = ", ".join(str(seed["seed"]) for seed in report["seeds"])
         notes.append(f"{run}: seeds {seeds} are not in the mean: {other}; `dvc exp run -S 'repeat.run=[{run}]'`.")
         return []
-    return [seed for seed in report["seeds"] if seed["seed"] != options.seed]
+    return report["seeds"]
 
 
 def _shared() -> dict[str, Any]:

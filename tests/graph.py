@@ -29,7 +29,7 @@ class StageRun:
 def stage_runs(folder: Path) -> dict[str, StageRun]:
     """All stage runs of dvc.yaml, those on demand among them; `folder` is empty and is written to."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["repeat"]["run"] = list(params["finetune"])
+    params["repeat"]["run"] = [*params["finetune"], "joint-cased"]
     params["few_shot"]["run"] = list(params["few_shot"]["sizes"])
     params["augment"]["run"] = ["10"]
     for name in ("latency", "robustness", "noise"):
@@ -46,7 +46,7 @@ def _run(stage: Any, params: dict[str, Any]) -> StageRun:
     tasks = {
         "finetune": lambda: [params["finetune"][key]["task"]],
         "evaluate": lambda: [params["finetune"][key]["task"]],
-        "repeat": lambda: [params["finetune"][key]["task"]],
+        "repeat": lambda: [params["finetune"].get(key, {"task": "joint"})["task"]],
         "latency": lambda: [params["finetune"][key]["task"]],
         "robustness": lambda: [params["finetune"][key]["task"]],
         "noise": lambda: [params["finetune"][key]["task"]],

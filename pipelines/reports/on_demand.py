@@ -98,6 +98,23 @@ def variant(name: str, variants: dict[str, Variant], finetune: dict[str, Any]) -
     return start, block
 
 
+def repeated(
+    name: str, finetune_from: Start, variants: dict[str, Variant], finetune: dict[str, Any]
+) -> tuple[Start, Run]:
+    """Which encoder a run of params.yaml, or a variant, starts from, and its options: what `repeat` measures.
+
+    Args:
+        finetune_from: where all runs start from.
+
+    Raises:
+        InputError: there is no such run or variant, or a key of it is unknown, missing or out of range.
+    """
+    if name not in variants:
+        return finetune_from, tasks.options(finetune.get(name), f"finetune.{name}")
+    start, block = variant(name, variants, finetune)
+    return start, tasks.options(block, f"variants.of.{name}")
+
+
 def outside_test(splits: Path) -> list[Utterance]:
     """What cross-validation is over: all utterances but those of test."""
     return [row for part in ("train", "validation") for row in parquet.read(splits / f"{part}.parquet")]

@@ -16,8 +16,8 @@ def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]
     """Train on the encoder in `base` with each seed, and evaluate on test; the models are not kept.
 
     Returns:
-        For each seed its test metrics, those on `validation`, the ids of what it gets `wrong` on test, and for each
-        metric what is `not_whole`, see `differences.packed`.
+        For each seed its test metrics, those on `validation`, how many `weights` its model has, the ids of what it gets
+        `wrong` on test, and for each metric what is `not_whole`, see `differences.packed`.
     """
     task = tasks.get(options.task)
     tokenizer = task.tokenizer(base, options)
@@ -30,7 +30,7 @@ def measured(name: str, options: Run, base: Path, splits: Path, seeds: list[int]
         scores = {name: value for name, value in task.score(predictions, rows).items() if isinstance(value, float)}
         pairs = zip(rows, predictions, strict=True)
         wrong = sorted(row["id"] for row, prediction in pairs if not task.is_right(prediction, row))
-        facts = {"seed": seed, "validation": trained.facts["validation"], "wrong": wrong}
+        facts = {"seed": seed} | {of: trained.facts[of] for of in ("validation", "weights")} | {"wrong": wrong}
         facts["not_whole"] = {metric: packed(of) for metric, of in counted(task, predictions, rows).items()}
         results.append(facts | scores)
     return results

@@ -15,6 +15,7 @@ from pipelines.corpus import snips
 from pipelines.data import parquet
 from pipelines.decoder.options import Strategies
 from pipelines.reports import benchmark_2017
+from pipelines.reports.peers import share_interval
 from pipelines.training import trainer
 from stages import augment
 from tests.conftest import (
@@ -261,6 +262,8 @@ def test_a_stage_makes_the_same_bytes_twice(project):
 def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     """As on SNIPS, but on the sample: what is compared here is the way, not the figures."""
     prepare("download", "convert", "split", "fetch_encoder")
+    edit_params(lambda content: content["repeat"].update(seeds=[13, 14, 15]))
+    edit_params(lambda content: content["variants"]["of"]["joint-cased"].update(change={"epochs": 2}))  # has no mark
     for run in ("intent-full", "slots-full", "joint-full"):
         assert run_stage("stages.finetune", run).returncode == 0
         assert run_stage("stages.evaluate", run).returncode == 0
@@ -269,6 +272,13 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
         seeds = read_details(f"metrics/on_demand/repeat-{run}.json")["seeds"]
         assert [seed["seed"] for seed in seeds] == [14, 15]
     joint = [read_details("metrics/joint-full.json"), *seeds]
+    assert run_stage("stages.repeat", "joint-cased").returncode == 0  # a variant, so all its seeds
+    cased = read_details("metrics/on_demand/repeat-joint-cased.json")["seeds"]
+    assert [seed["seed"] for seed in cased] == [13, 14, 15]
+    assert [seed["weights"] for seed in cased] == [joint[0]["weights"]] * 3
+    assert_one_line_error(run_stage("stages.repeat", "joint-adapted"), "starts from the adapted encoder")
+    edit_params(lambda content: content["repeat"].update(seeds=[13]))
+    assert_one_line_error(run_stage("stages.repeat", "joint-full"), "repeat.seeds: none but 13")
     test_rows = parquet.read(Path("data/splits/test.parquet"))
     assert 1 - len(seeds[0]["wrong"]) / len(test_rows) == pytest.approx(seeds[0]["frame_accuracy"], abs=1e-6)
 
@@ -316,7 +326,13 @@ def test_other_seeds_and_few_shot_draws_stand_beside_the_peers(project):
     assert set(report["few_shot"]["slots"]["systems"]["ours"]) == {"10", "70", "all"}
     assert set(report["few_shot"]["intent"]["systems"]["ours"]) == {"10"}
     assert report["few_shot"]["intent"]["systems"]["BERT-base"]["all"] == pytest.approx(0.9856)
-    assert result.stdout.count("ours: ") == 6  # a row and an interval each
+    of_cased = report["ours"]["joint_cased"]
+    assert of_cased["slots"]["mean"] == pytest.approx(sum(seed["slot_f1"] for seed in cased) / 3, abs=1e-6)
+    for name, key in (("intent", "intent_accuracy"), ("frame", "frame_accuracy")):
+        right = round(cased[0][key] * len(test_rows))
+        assert of_cased[name]["interval"] == pytest.approx(share_interval(right, len(test_rows)), abs=1e-6)
+    assert of_cased["slots"]["interval"][0] <= cased[0]["slot_f1"] <= of_cased["slots"]["interval"][1]
+    assert result.stdout.count("ours: ") == 8  # a row and an interval each
     plot = Path("metrics/plots/few_shot.csv").read_text(encoding="utf-8").splitlines()
     assert len(plot) == 1 + 3 + 5 + 4 + 4 + 4 + 1
 
