@@ -29,8 +29,6 @@ def repeat(run: str) -> None:
         numbers = [seed for seed in numbers if seed != options.seed]
     if not numbers:
         raise InputError(f"params.yaml: repeat.seeds: none but {options.seed}, which {run} has already; name others")
-    if not numbers:
-        raise InputError(f"params.yaml: repeat.seeds: none but {options.seed}, which {run} has already; name others")
     report = {
         "run": run,
         "source": blocks.load("data", Data).name,
