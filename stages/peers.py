@@ -112,7 +112,7 @@ def _cased(notes: list[str]) -> dict[str, dict[str, Any]]:
     if not seeds:
         return {}
     rows = _rows(JOINT)
-    result = {"model": f"ours: {CASED}, reads case", "kind": "joint", "weights": seeds[0]["weights"]}
+    result = {"model": f"ours: {CASED}", "kind": "joint", "weights": seeds[0]["weights"]}
     result |= {name: published.over_seeds([seed[key] for seed in seeds]) for name, key in FIGURES.items()}
     for name, metric in (("intent", "accuracy"), ("frame", "frame_accuracy")):
         right = unpacked(seeds[0]["not_whole"][metric], metric, rows)[:, 0]
