@@ -171,7 +171,8 @@ def few_shot_page(found: dict[str, FewShot]) -> str:
         lines += ["## Intent accuracy", ""] if kind == "intent" else []
         lines += [few_shot_table(of.systems, of.older), ""]
         lines += [f"{OLDER} {size}: {other}." for size, other in of.older.items()] + ([""] if of.older else [])
-        lines += [f"{SETFIT}: its own defaults (`benchmarks/setfit_few_shot.py`)."] if SETFIT in of.systems else []
+        if SETFIT in of.systems:
+            lines.append(f"{SETFIT}: its defaults, 20 pairs of a kind an utterance (`benchmarks/setfit_few_shot.py`).")
         lines += [f"{name}: {source}." for name, source in of.sources.items()] + ([""] if of.sources else [])
     lines += [FEW_SHOT_NOTES]
     return "\n".join(lines) + "\n"

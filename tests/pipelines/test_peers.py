@@ -131,7 +131,7 @@ def test_few_shot_tables_have_ours_their_spread_and_what_is_older():
     assert "| system | 10 | all |\n| --- | ---: | ---: |\n| ours | 0.500† | 0.930 |" in page
     assert "| ours, deviation of draws | 0.010 |  |" in page
     assert "† 10: measured with older code." in page
-    assert "SetFit, run here: its own defaults" in page
+    assert "SetFit, run here: its defaults, 20 pairs" in page
     intents.sources = peers.few_shot_sources(ROOT / "data/peers/few_shot.yaml")
     assert "BERT-base: not said; README" in peers.few_shot_page({"slots": slots, "intent": intents})
     assert "| BERT-base | 0.822 | 0.957 | 0.967 | 0.978 | 0.986 |" in page
