@@ -34,8 +34,7 @@ One learning rate is chosen for all draws, by the mean over the shares of them t
 the model then learns from all of a draw, and `validate` is read once. Batch and, of the small sizes, epochs are set by
 hand; that intents are read from the mean of the tokens was chosen on 2,000 training utterances outside the draws, more
 labels than a size has. `all` chooses its epochs on what is held out too. Its batch, and around which learning rates it
-looks, are those of slots-full and intent-full, which were chosen on validation, under `literature` the same files. In
-figures that are marked as older the rate from 50 on, and in `all` the epochs, came from there too.
+looks, are those of slots-full and intent-full, which were chosen on validation, under `literature` the same files.
 
 Where the protocols differ: ours is one model for all intents, theirs one model per intent; our draws are our own;
 training texts that also stand in `validate` are taken out of ours.
